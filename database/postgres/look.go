@@ -1,0 +1,103 @@
+package postgres
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/schemagate/schemagate/database"
+)
+
+// lookSQL is the hot path's one query. It answers whether the set is complete from indexes alone, whatever the number of
+// migrations. A lease is dead before its time only by the server's own word: its presence is gone and it has missed two
+// renewals; one that alone protects its work (exclusive) never is.
+const lookSQL = `
+with c as (select max(id) as id from $history where service = $1 and kind = 'complete' and digest = $2),
+l as (
+  select *, clock_timestamp() - renewed_at as age,
+    pid is not null and not exists (select from pg_catalog.pg_stat_get_activity(pid) a
+      where a.backend_start = l.backend_start or a.backend_start is null) as absent
+  from $lease l where service = $1)
+select json_build_object(
+  'ready', true,
+  'schemas', (select json_agg(n.nspname) from pg_catalog.pg_class t join pg_catalog.pg_namespace n on n.oid = t.relnamespace
+    where t.relname = 'schemagate_fence' and t.relkind = 'r' and n.nspname = any (current_schemas(false))),
+  'complete', coalesce(c.id, 0),
+  'undone', (select json_agg(version) from $history where service = $1 and kind = 'rolled back' and id > c.id),
+  'fence', json_build_object('Number', f.term, 'Holder', f.holder),
+  'lease', (select json_build_object('holder', holder, 'replica', replica, 'release', release, 'address', address,
+      'token', token, 'exclusive', exclusive, 'age_ms', (extract(epoch from age) * 1000)::bigint,
+      'dead', holder <> '' and absent and age > renewal * 2 and not exclusive,
+      'alive', holder <> '' and age < ttl and not (absent and age > renewal * 2 and not exclusive))
+    from l),
+  'last', (select coalesce(max(id), 0) from $history where service = $1),
+  'failures', (select json_agg(json_build_object('id', id, 'kind', kind, 'version', version, 'name', name, 'checksum', checksum,
+      'digest', digest, 'term', term, 'release', release, 'replica', replica, 'at', at, 'code', code, 'error', error))
+    from (select * from $history where service = $1 and kind = 'failed' and $3::bigint >= 0 and id > $3::bigint order by id desc limit 20) x),
+  'floor', coalesce((select version from $history where service = $1 and kind = 'floor' order by id desc limit 1), ''),
+  'cutover', coalesce((select case kind when 'cutover began' then digest else '' end from $history
+    where service = $1 and kind in ('cutover began', 'cutover ended') order by id desc limit 1), '')
+)::text
+from $fence f, c where f.service = $1`
+
+// Look takes one look in one query.
+func (d *DB) Look(ctx context.Context, q database.Query) (database.View, error) {
+	sql := strings.NewReplacer("$history", d.table("history"), "$lease", d.table("lease"), "$fence", d.table("fence")).Replace(lookSQL)
+	rows, err := d.query(ctx, sql, d.opt.Service, q.Digest, strconv.FormatInt(q.Since, 10))
+	switch c := code(err); {
+	case c == "42P01" || c == "42703" || c == "3F000": // no tables yet
+		return database.View{}, nil
+	case c == "42501":
+		return database.View{}, fmt.Errorf("%w; the role needs: GRANT USAGE ON SCHEMA and GRANT SELECT ON the schemagate_ tables TO %s",
+			err, ident(d.config.User))
+	case err != nil:
+		return database.View{}, err
+	case len(rows) == 0: // tables, but this service is new in them
+		return database.View{}, nil
+	}
+	var v struct {
+		database.View
+		Schemas []string `json:"schemas"`
+	}
+	if err := json.Unmarshal(rows[0], &v); err != nil {
+		return database.View{}, fmt.Errorf("read the look: %w", err)
+	}
+	return v.View, d.found(v.Schemas)
+}
+
+const historySQL = `select json_build_object('id', id, 'kind', kind, 'version', version, 'name', name, 'checksum', checksum,
+  'digest', digest, 'term', term, 'holder', holder, 'release', release, 'replica', replica, 'at', at, 'us', duration_us,
+  'done', done, 'trying', trying, 'prefix', prefix, 'code', code, 'error', error, 'note', note, 'format', format,
+  'down', case when $2 then down end)::text from $history where service = $1 order by id`
+
+// History reads all events.
+func (d *DB) History(ctx context.Context, downs bool) ([]database.Event, error) {
+	if d.schema == "" { // settles where the tables lie
+		v, err := d.Look(ctx, database.Query{Since: -1})
+		if err != nil || !v.Ready {
+			return nil, err
+		}
+	}
+	rows, err := d.query(ctx, strings.Replace(historySQL, "$history", d.table("history"), 1), d.opt.Service, strconv.FormatBool(downs))
+	if err != nil {
+		if c := code(err); c == "42P01" || c == "3F000" {
+			return nil, nil
+		}
+		return nil, err
+	}
+	out := make([]database.Event, len(rows))
+	for i, row := range rows {
+		e := struct {
+			*database.Event
+			US int64 `json:"us"`
+		}{Event: &out[i]}
+		if err := json.Unmarshal(row, &e); err != nil {
+			return nil, fmt.Errorf("read the history: %w", err)
+		}
+		out[i].Duration = time.Duration(e.US) * time.Microsecond
+	}
+	return out, nil
+}

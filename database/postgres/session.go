@@ -1,0 +1,271 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/schemagate/schemagate/database"
+)
+
+// session writes for one term, on a connection of its own that says so from its start.
+type session struct {
+	db     *DB
+	term   database.Term
+	origin database.Origin
+	conn   *pgconn.PgConn
+	guard  *pgconn.PgConn // only for statements that refuse a transaction
+}
+
+// Lead opens the session of a term.
+func (d *DB) Lead(ctx context.Context, t database.Term, o database.Origin) (database.Session, error) {
+	if err := d.survey(ctx); err != nil {
+		return nil, err
+	}
+	conn, err := d.connect(ctx, sessionRole(t, "migrate"), d.manners(d.opt.LeaseTTL))
+	if err != nil {
+		return nil, err
+	}
+	return &session{db: d, term: t, origin: o, conn: conn}, nil
+}
+
+func (s *session) Close() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	for _, c := range []*pgconn.PgConn{s.conn, s.guard} {
+		if c != nil {
+			_ = c.Close(ctx) // the server rolls back and forgets what its client left
+		}
+	}
+	s.guard = nil
+}
+
+// reset undoes what an earlier migration left in the session: a role, a search_path, temporary tables, prepared statements.
+const reset = "reset session authorization; reset role; reset all; close all; unlisten *; deallocate all; discard temp; " +
+	"select pg_catalog.pg_advisory_unlock_all(); "
+
+// enter begins a transaction that holds the fence row, and compares it. Every write of ours goes through here.
+func (s *session) enter(ctx context.Context, conn *pgconn.PgConn, then string) ([]*pgconn.Result, error) {
+	first := ""
+	if conn == s.conn && !s.db.pooled {
+		first = reset
+	}
+	// The row is read in a statement of its own, so that what is read after it sees everything that was committed before
+	// the lock was had.
+	res, err := script(ctx, conn, first+"begin isolation level read committed; set local lock_timeout = "+num(fenceWait.Milliseconds())+
+		"; select term || ' ' || holder as schemagate_fence from "+s.db.table("fence")+" where service ="+lit(s.db.opt.Service)+" for update; "+then)
+	if err != nil {
+		rollback(conn)
+		return nil, err
+	}
+	for i, r := range res {
+		if len(r.FieldDescriptions) != 1 || r.FieldDescriptions[0].Name != "schemagate_fence" {
+			continue
+		}
+		var current database.Term
+		if len(r.Rows) == 1 {
+			if current, err = parseTerm(string(r.Rows[0][0])); err != nil {
+				rollback(conn)
+				return nil, err
+			}
+		}
+		if err := s.term.Check(current); err != nil {
+			rollback(conn)
+			return nil, err
+		}
+		return res[i+1:], nil
+	}
+	rollback(conn)
+	return nil, fmt.Errorf("%w: the fence was not read", database.ErrConfig)
+}
+
+// pendingSQL asks how the latest deciding event of a version left it.
+func (s *session) pendingSQL(version string) string {
+	return "select kind || case when kind = 'resolved' then ' ' || note else '' end from " + s.db.table("history") +
+		" where service =" + lit(s.db.opt.Service) + " and version =" + lit(version) +
+		" and (kind in ('applied', 'rolled back') or kind = 'resolved' and note = 'applied') order by id desc limit 1; "
+}
+
+func inForce(r *pgconn.Result) bool {
+	return len(r.Rows) == 1 && string(r.Rows[0][0]) != string(database.RolledBack)
+}
+
+// Apply runs the changes in one transaction, or the one that asks for none statement by statement.
+func (s *session) Apply(ctx context.Context, changes ...database.Change) error {
+	if len(changes) == 1 && changes[0].NoTransaction {
+		return s.applyLoose(ctx, changes[0])
+	}
+	var ask strings.Builder
+	for _, c := range changes {
+		ask.WriteString(s.pendingSQL(c.Version))
+	}
+	res, err := s.enter(ctx, s.conn, ask.String())
+	if err != nil {
+		return err
+	}
+	for i, c := range changes {
+		if err := pending(c, inForce(res[i])); err != nil {
+			rollback(s.conn)
+			return &database.ChangeError{Version: c.Version, Err: err}
+		}
+	}
+	var events []database.Event
+	for i, c := range changes {
+		began := time.Now()
+		if err := s.statements(ctx, c, i > 0); err != nil {
+			rollback(s.conn)
+			return &database.ChangeError{Version: c.Version, Err: err}
+		}
+		events = append(events, s.outcome(c, time.Since(began))...)
+	}
+	return s.commit(ctx, s.conn, events...)
+}
+
+// pending decides under the fence whether the change is still due.
+func pending(c database.Change, inForce bool) error {
+	if inForce != c.Undo && !c.Repeat {
+		return fmt.Errorf("%s: %w", c.Version, database.ErrNotPending)
+	}
+	return nil
+}
+
+// outcome is what the history says of a change that took effect.
+func (s *session) outcome(c database.Change, took time.Duration) []database.Event {
+	e := database.Event{Kind: database.Applied, Version: c.Version, Name: c.Name, Checksum: c.Checksum, Format: c.Format, Down: c.Down, Duration: took}
+	if !c.Undo {
+		return []database.Event{e}
+	}
+	e.Kind, e.Down = database.RolledBack, nil
+	if !c.Hold {
+		return []database.Event{e}
+	}
+	h := e
+	h.Kind, h.Duration = database.Hold, 0
+	return []database.Event{e, h}
+}
+
+func limits(c database.Change) string {
+	return "set local lock_timeout = " + num(c.LockTimeout.Milliseconds()) + "; set local statement_timeout = " + num(c.StatementTimeout.Milliseconds())
+}
+
+// statements runs a change's statements inside the transaction that enter began.
+func (s *session) statements(ctx context.Context, c database.Change, resetFirst bool) error {
+	head := limits(c)
+	if resetFirst && !s.db.pooled {
+		head = reset + head
+	}
+	if _, err := script(ctx, s.conn, head); err != nil {
+		return err
+	}
+	for _, st := range c.Statements {
+		if err := s.one(ctx, c, st); err != nil {
+			return err
+		}
+		if s.conn.TxStatus() != 'T' {
+			return at(c, st, errors.New("the statement ended the transaction it ran in; take transaction control out of it, "+
+				"or write \"-- schemagate: no-transaction\" at the head of the file"))
+		}
+	}
+	return nil
+}
+
+func (s *session) one(ctx context.Context, c database.Change, st database.Statement) error {
+	began := time.Now()
+	var err error
+	if st.Copy != nil {
+		_, err = s.conn.CopyFrom(ctx, strings.NewReader(string(st.Copy)), st.SQL)
+	} else {
+		err = s.conn.Exec(ctx, st.SQL).Close()
+	}
+	if err == nil {
+		return nil
+	}
+	return s.blame(ctx, c, st, err, time.Since(began))
+}
+
+// blame sorts the error of a migration's statement.
+func (s *session) blame(ctx context.Context, c database.Change, st database.Statement, err error, took time.Duration) error {
+	var pe *pgconn.PgError
+	if !errors.As(err, &pe) {
+		return fmt.Errorf("%w: %w", database.ErrInterrupted, at(c, st, err))
+	}
+	line := st.Line
+	if pe.Position > 0 {
+		line += strings.Count(prefixRunes(st.SQL, int(pe.Position)-1), "\n")
+	}
+	se := &database.StatementError{File: c.File, Line: line, Code: pe.Code, Message: pe.Message, Hint: pe.Hint, Err: pe}
+	why := class(pe.Code)
+	if pe.Code == "57014" && c.StatementTimeout > 0 && took >= c.StatementTimeout && ctx.Err() == nil {
+		why = nil // SCHEMAGATE_STATEMENT_TIMEOUT: it would run into it again
+		se.Hint = "SCHEMAGATE_STATEMENT_TIMEOUT"
+	}
+	if why == nil {
+		return se
+	}
+	if errors.Is(why, database.ErrUnknown) { // inside a transaction a lost connection keeps nothing
+		why = database.ErrInterrupted
+	}
+	return fmt.Errorf("%w: %w", why, se)
+}
+
+func prefixRunes(s string, n int) string {
+	for i := range s {
+		if n == 0 {
+			return s[:i]
+		}
+		n--
+	}
+	return s
+}
+
+func at(c database.Change, st database.Statement, err error) error {
+	return &database.StatementError{File: c.File, Line: st.Line, Message: err.Error(), Err: err}
+}
+
+// commit writes the events and commits. When the connection breaks here, nobody knows what the server did.
+func (s *session) commit(ctx context.Context, conn *pgconn.PgConn, events ...database.Event) error {
+	var b strings.Builder
+	b.WriteString("reset session authorization; reset role; ")
+	for _, e := range events {
+		b.WriteString(s.insert(e))
+	}
+	b.WriteString("commit")
+	res, err := conn.Exec(ctx, b.String()).ReadAll()
+	if err == nil {
+		if tag := res[len(res)-1].CommandTag.String(); tag != "COMMIT" { // the server says ROLLBACK when it would not commit
+			return fmt.Errorf("commit: the server answered %s", tag)
+		}
+		return nil
+	}
+	var pe *pgconn.PgError
+	if errors.As(err, &pe) && class(pe.Code) == nil || conn.TxStatus() == 'E' { // a deferred constraint, say: certainly not committed
+		rollback(conn)
+		return classify(conn, err)
+	}
+	_ = conn.Close(context.WithoutCancel(ctx))
+	return fmt.Errorf("%w: commit: %w", database.ErrUnknown, err)
+}
+
+func (s *session) insert(e database.Event) string {
+	down := "null"
+	if e.Down != nil {
+		down = lit(*e.Down)
+	}
+	return "insert into " + s.db.table("history") + " (service, kind, version, name, checksum, digest, term, holder, release, replica, " +
+		"duration_us, done, trying, prefix, code, error, note, format, down) values (" + lit(s.db.opt.Service) + "," + lit(string(e.Kind)) + "," +
+		lit(e.Version) + "," + lit(e.Name) + "," + lit(e.Checksum) + "," + lit(e.Digest) + "," + num(s.term.Number) + "," + lit(s.term.Holder) + "," +
+		lit(s.origin.Release) + "," + lit(s.origin.Replica) + "," + num(e.Duration.Microseconds()) + "," + num(e.Done) + "," + num(e.Trying) + "," +
+		lit(e.Prefix) + "," + lit(e.Code) + "," + lit(e.Error) + "," + lit(e.Note) + "," + lit(e.Format) + "," + down + "); "
+}
+
+// Record appends events under the fence.
+func (s *session) Record(ctx context.Context, events ...database.Event) error {
+	if _, err := s.enter(ctx, s.conn, ""); err != nil {
+		return err
+	}
+	return s.commit(ctx, s.conn, events...)
+}

@@ -1,0 +1,187 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/schemagate/schemagate/database"
+	"github.com/schemagate/schemagate/election"
+)
+
+// look asks the database once. Only its answer opens the gate.
+func (r *Runner) look(ctx context.Context) election.Event {
+	v, err := r.Database.Look(ctx, database.Query{Digest: r.Set.Digest, Since: r.since})
+	if err != nil {
+		return r.unreachable(ctx, err, "look")
+	}
+	r.view, r.lastErr = v, nil
+	if r.since < 0 {
+		r.since = v.Last
+	}
+	r.observe(func(n *Snapshot) { n.Reachable, n.Leader, n.Term, n.Err = true, v.Lease.Replica, v.Fence.Number, nil })
+	seen := func(k election.Kind) election.Event {
+		e := r.event(k)
+		e.Term = v.Fence.Number
+		return e
+	}
+	if !r.goal.open {
+		if v.Lease.Alive {
+			return seen(election.SawLed)
+		}
+		return seen(election.SawVacant)
+	}
+	if err := belowFloor(r.Set, v.Floor); err != nil {
+		return r.fail(err)
+	}
+	if v.Complete > 0 && !r.anyMine(v.Undone) && (v.Cutover == "" || v.Cutover == r.Set.Digest) && !r.Policy.Always {
+		return seen(election.SawOpen)
+	}
+	if f := r.concerns(v.Failures); f != nil {
+		return r.fail(&FailedError{Event: *f})
+	}
+	if v.Ready && v.Last != r.planned && (r.planned < 0 || !r.Campaigns) {
+		if open, e := r.compare(ctx, v); e != nil {
+			return *e
+		} else if open {
+			return seen(election.SawOpen)
+		}
+	}
+	if v.Lease.Alive {
+		return seen(election.SawLed)
+	}
+	return seen(election.SawVacant)
+}
+
+// compare holds the whole set against the history: at the first look, so that a set which does not fit is told before any
+// campaign, and for those who never campaign, because nobody may be left to complete an older set.
+func (r *Runner) compare(ctx context.Context, v database.View) (open bool, e *election.Event) {
+	events, err := r.Database.History(ctx, false)
+	if err != nil {
+		ev := r.unreachable(ctx, err, "read the history")
+		return false, &ev
+	}
+	r.planned = v.Last
+	l := fold(events)
+	p, err := r.goal.plan(l)
+	if err != nil && !errors.Is(err, ErrNeedsResolve) {
+		ev := r.fail(err)
+		return false, &ev
+	}
+	r.observe(func(n *Snapshot) { n.Plan = p })
+	return !r.Campaigns && r.Policy.Command == "" && l.covers(r.Set), nil
+}
+
+func (r *Runner) anyMine(versions []string) bool {
+	for _, v := range versions {
+		if _, ok := r.Set.Find(v); ok {
+			return true
+		}
+	}
+	return false
+}
+
+// concerns picks the failure that is this release's own: its version and checksum, or its digest.
+func (r *Runner) concerns(failures []database.Event) *database.Event {
+	for i, f := range failures {
+		if f.Version == "" && f.Digest == r.Set.Digest {
+			return &failures[i]
+		}
+		if m, ok := r.Set.Find(f.Version); ok && f.Version != "" && m.Checksum == f.Checksum {
+			return &failures[i]
+		}
+	}
+	return nil
+}
+
+// unreachable sorts an error of a look: what may pass is waited out, what won't is told at once.
+func (r *Runner) unreachable(ctx context.Context, err error, what string) election.Event {
+	if ctx.Err() != nil {
+		return r.event(election.Stop)
+	}
+	if errors.Is(err, database.ErrDenied) || errors.Is(err, database.ErrConfig) || !passing(err) {
+		return r.fail(fmt.Errorf("%s: %w", what, err))
+	}
+	if r.lastErr == nil {
+		r.Log.Warn("database not reached, waiting for it", zap.Error(err), zap.Duration("timeout", r.Timeout))
+	}
+	r.lastErr = err
+	r.observe(func(n *Snapshot) { n.Reachable, n.Err = false, err })
+	return r.event(election.Unreachable)
+}
+
+// passing errors go away by themselves.
+func passing(err error) bool {
+	for _, e := range []error{database.ErrUnreachable, database.ErrInterrupted, database.ErrBlocked, database.ErrUnknown,
+		context.DeadlineExceeded, context.Canceled} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
+// wait sleeps without a connection. The sleep grows, because a crowd that looks often would slow the migration it waits for.
+func (r *Runner) wait(ctx context.Context, s election.State) election.Event {
+	r.Database.Disconnect()
+	if r.lastErr != nil { // nobody to notify us: plain backing off
+		r.sleep(ctx, backoff(s.Tries, 200*time.Millisecond, 5*time.Second))
+		return r.event(election.Woke)
+	}
+	r.waits++
+	if r.waits == 1 {
+		r.Log.Info("waiting", zap.String("leader", r.view.Lease.Replica), zap.Int64("term", r.view.Fence.Number))
+	}
+	d := backoff(r.waits, 100*time.Millisecond, 2*time.Second)
+	if !r.deadline.IsZero() {
+		d = min(d, max(0, time.Until(r.deadline)))
+	}
+	r.Elector.Await(ctx, rival(r.view.Lease), d)
+	return r.event(election.Woke)
+}
+
+func rival(l database.Lease) election.Rival {
+	return election.Rival{Holder: l.Holder, Address: l.Address, Token: l.Token, Dead: l.Dead}
+}
+
+func (r *Runner) campaign(ctx context.Context) election.Event {
+	if !r.view.Ready {
+		if err := r.Database.Prepare(ctx); err != nil {
+			return r.campaignError(ctx, err)
+		}
+	}
+	c := r.Candidate
+	c.Holder = database.NewHolder()
+	c.Exclusive = r.Policy.Command != "" || !r.Database.Traits().Fenced
+	lead, err := r.Elector.Campaign(ctx, c, rival(r.view.Lease))
+	if err != nil {
+		return r.campaignError(ctx, err)
+	}
+	r.lead, r.lastErr = lead, nil
+	if dead := r.view.Lease; dead.Dead {
+		r.Log.Warn("taking over: the leader's presence is gone", zap.String("dead", dead.Replica), zap.Int64("silent_ms", dead.AgeMS))
+	} else {
+		r.Log.Info("elected")
+	}
+	return r.event(election.Won)
+}
+
+func (r *Runner) campaignError(ctx context.Context, err error) election.Event {
+	switch {
+	case ctx.Err() != nil:
+		return r.event(election.Stop)
+	case errors.Is(err, election.ErrHeld):
+		r.lastErr = nil
+		return r.event(election.Held)
+	case errors.Is(err, database.ErrDenied), errors.Is(err, database.ErrConfig):
+		return r.fail(fmt.Errorf("campaign: %w", err))
+	}
+	if r.lastErr == nil {
+		r.Log.Warn("campaign failed, trying again", zap.Error(err))
+	}
+	r.lastErr = err
+	return r.event(election.Unreachable)
+}

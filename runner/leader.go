@@ -1,0 +1,407 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/schemagate/schemagate/database"
+	"github.com/schemagate/schemagate/election"
+)
+
+// settleFor bounds each of the short calls of a takeover, so that a lost lead is noticed between them.
+const settleFor = 5 * time.Second
+
+// takeTerm mints. A mint whose answer was lost is asked again under the same holder: it is then found to be ours.
+func (r *Runner) takeTerm(ctx context.Context, s election.State) election.Event {
+	r.closeSession()
+	if r.mint.Number != s.Seen+1 {
+		r.mint = database.Term{Number: s.Seen + 1, Holder: database.NewHolder()}
+	}
+	short, cancel := context.WithTimeout(ctx, settleFor)
+	defer cancel()
+	t, err := r.Database.Mint(short, s.Seen, r.mint.Holder)
+	if err != nil {
+		return r.settle(ctx, s, err, election.Minted)
+	}
+	r.term, r.mint = t, database.Term{}
+	r.Log.Info("term minted", zap.Int64("term", t.Number))
+	e := r.event(election.Minted)
+	e.Term = t.Number
+	return e
+}
+
+// settle turns the answer of a leader's short call into an event, and waits a little before the next try.
+func (r *Runner) settle(ctx context.Context, s election.State, err error, ok election.Kind) election.Event {
+	switch {
+	case err == nil:
+		r.lastErr = nil
+		return r.event(ok)
+	case ctx.Err() != nil:
+		return r.event(election.Stop)
+	case errors.Is(err, database.ErrFenced):
+		return r.fenced(err)
+	case errors.Is(err, database.ErrDenied), errors.Is(err, database.ErrConfig):
+		return r.fail(fmt.Errorf("%s: %w", s.Phase, err))
+	}
+	if r.lastErr == nil {
+		r.Log.Warn("not yet", zap.Stringer("phase", s.Phase), zap.Error(err))
+	}
+	r.lastErr = err
+	r.sleep(ctx, backoff(s.Tries+1, 50*time.Millisecond, 2*time.Second))
+	switch {
+	case errors.Is(err, database.ErrBlocked):
+		return r.event(election.Blocked)
+	case errors.Is(err, database.ErrUnknown):
+		return r.event(election.Unknown)
+	}
+	return r.event(election.Unreachable)
+}
+
+func (r *Runner) fenced(err error) election.Event {
+	r.Log.Warn("fenced", zap.Error(err))
+	r.closeSession()
+	return r.event(election.Fenced)
+}
+
+// read plans from the history as it stands within one's own term; no look made before the mint is used.
+func (r *Runner) read(ctx context.Context) election.Event {
+	events, err := r.Database.History(ctx, !r.goal.open)
+	if err != nil {
+		return r.settle(ctx, election.State{Phase: election.Read}, err, election.Planned)
+	}
+	l := fold(events)
+	p, err := r.goal.plan(l)
+	if err != nil {
+		return r.fail(err)
+	}
+	r.plan = p
+	r.observe(func(n *Snapshot) { n.Plan, n.Leader = p, r.Candidate.Replica })
+	for _, w := range p.Warnings {
+		r.Log.Warn(w)
+	}
+	if len(p.Ahead) > 0 {
+		r.Log.Info("the schema is ahead of this release", zap.Strings("versions", lastFew(p.Ahead)))
+	}
+	if r.goal.open && p.Complete && len(p.Steps) == 0 {
+		return r.event(election.SawOpen)
+	}
+	if len(p.Steps) > 0 {
+		r.Log.Info("planned", zap.Int("applied", len(p.Applied)), zap.Int("pending", len(p.Pending)))
+	}
+	e := r.event(election.Planned)
+	e.Steps = len(p.Steps)
+	return e
+}
+
+func lastFew(versions []string) []string {
+	return versions[max(0, len(versions)-5):]
+}
+
+// work carries out one step. What is fenced runs on when the lead is lost meanwhile; what only the lease protects ends.
+func (r *Runner) work(ctx context.Context, st Step) election.Event {
+	if st.Kind == StepBefore || st.Kind == StepAfter || st.Kind == StepCommand {
+		return r.command(ctx, st)
+	}
+	if err := r.openSession(ctx); err != nil {
+		return r.outcome(ctx, st, err)
+	}
+	if st.Kind == StepResolve {
+		err := r.session.Record(ctx, st.Event)
+		if err == nil {
+			r.Log.Info("recorded", zap.String("version", st.Event.Version), zap.String("answer", st.Event.Note))
+			return r.event(election.Done)
+		}
+		return r.outcome(ctx, st, err)
+	}
+	return r.apply(ctx, st)
+}
+
+func (r *Runner) openSession(ctx context.Context) error {
+	if r.session != nil {
+		return nil
+	}
+	s, err := r.Database.Lead(ctx, r.term, database.Origin{Release: r.Candidate.Release, Replica: r.Candidate.Replica})
+	if err != nil {
+		return err
+	}
+	r.session = s
+	return nil
+}
+
+func (r *Runner) closeSession() {
+	if r.session != nil {
+		r.session.Close()
+		r.session = nil
+	}
+}
+
+func (r *Runner) apply(ctx context.Context, st Step) election.Event {
+	changes := make([]database.Change, len(st.Changes))
+	copy(changes, st.Changes)
+	unfenced := !r.Database.Traits().Fenced
+	for i := range changes {
+		c := &changes[i]
+		unfenced = unfenced || c.NoTransaction
+		if at := r.plan.undecided[c.Version]; at > 0 {
+			if err := r.decide(ctx, c, at); err != nil {
+				return r.outcome(ctx, st, err)
+			}
+		}
+	}
+	wctx := ctx
+	if unfenced {
+		var cancel context.CancelFunc
+		wctx, cancel = joined(ctx, r.lead.Context())
+		defer cancel()
+	}
+	verb := "applying"
+	if st.Kind == StepUndo {
+		verb = "rolling back"
+	}
+	names := title(st)
+	r.observe(func(n *Snapshot) { n.Current = names })
+	r.Log.Info(verb, zap.String("migration", names), zap.Int64("term", r.term.Number))
+	began := time.Now()
+	err := r.session.Apply(wctx, changes...)
+	took := time.Since(began)
+	r.observe(func(n *Snapshot) { n.Current = "" })
+	if err != nil && !errors.Is(err, database.ErrNotPending) {
+		return r.outcome(ctx, st, err)
+	}
+	for _, c := range changes {
+		delete(r.plan.undecided, c.Version)
+		r.observe(func(n *Snapshot) { n.Applied, n.Duration = c.Version, took })
+	}
+	result := map[StepKind]string{StepApply: "applied", StepUndo: "rolled back"}[st.Kind]
+	if err != nil {
+		result = "in the history already"
+	}
+	r.Log.Info(result, zap.String("migration", names), zap.Duration("took", took), zap.Int64("term", r.term.Number))
+	r.lastErr, r.hiccups = nil, 0
+	return r.event(election.Done)
+}
+
+// joined ends with either context and keeps the cause of the one that ended it.
+func joined(ctx, other context.Context) (context.Context, context.CancelFunc) {
+	out, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(other, func() { cancel(context.Cause(other)) })
+	return out, func() { stop(); cancel(nil) }
+}
+
+// decide settles whether the statement that may have run outside a transaction did.
+func (r *Runner) decide(ctx context.Context, c *database.Change, at int) error {
+	if at > len(c.Statements) {
+		return fmt.Errorf("%w: %s: the file has no statement %d any more", ErrNeedsResolve, c.File, at)
+	}
+	done, err := r.session.Probe(ctx, c.Statements[at-1])
+	switch {
+	case err == nil && done:
+		c.From = at
+	case err == nil, errors.Is(err, database.ErrUndecided) && c.Idempotent:
+		c.From = at - 1
+	case errors.Is(err, database.ErrUndecided):
+		return fmt.Errorf("%w: %s:%d: this statement runs outside a transaction and was interrupted; whether it took effect can't be told. "+
+			"Look at the schema, then type one of:  schemagate resolve %s --from-statement %d  (it did),  "+
+			"schemagate resolve %s --from-statement %d  (it did not),  schemagate resolve %s --applied  (all of the file is done)",
+			ErrNeedsResolve, c.File, c.Statements[at-1].Line, c.Version, at+1, c.Version, at, c.Version)
+	default:
+		return err
+	}
+	return nil
+}
+
+// outcome sorts the error of a step.
+func (r *Runner) outcome(ctx context.Context, st Step, err error) election.Event {
+	switch {
+	case errors.Is(err, database.ErrFenced):
+		return r.fenced(err)
+	case errors.Is(err, ErrNeedsResolve):
+		return r.fail(err)
+	case ctx.Err() != nil:
+		r.interrupted(ctx, st, context.Cause(ctx))
+		return r.event(election.Stop)
+	case errors.Is(err, database.ErrBlocked):
+		r.Log.Info("a lock was not had in time; letting go and trying again", zap.String("migration", title(st)), zap.Error(err))
+		r.lastErr = err
+		return r.event(election.Blocked)
+	case errors.Is(err, database.ErrUnknown):
+		r.Log.Warn("outcome unknown; the history will tell", zap.String("migration", title(st)), zap.Error(err))
+		r.hiccup(ctx, err)
+		return r.event(election.Unknown)
+	case passing(err), r.lead != nil && !r.lead.Alive() && r.unfenced(st):
+		r.Log.Warn("interrupted", zap.String("migration", title(st)), zap.Error(err))
+		r.hiccup(ctx, err)
+		return r.event(election.Interrupted)
+	case errors.Is(err, database.ErrConfig):
+		return r.fail(err)
+	}
+	return r.failed(ctx, st, err)
+}
+
+// hiccup backs off before the step is planned afresh under a new term, so that what interrupts it again and again is not
+// chased.
+func (r *Runner) hiccup(ctx context.Context, err error) {
+	r.lastErr = err
+	r.hiccups++
+	r.sleep(ctx, backoff(r.hiccups, 50*time.Millisecond, 5*time.Second))
+}
+
+func (r *Runner) unfenced(st Step) bool {
+	return len(st.Changes) == 0 || !r.Database.Traits().Fenced || st.Changes[0].NoTransaction
+}
+
+// failed records what is the step's own fault, under the fence, so that followers of the same set fail with it.
+func (r *Runner) failed(ctx context.Context, st Step, err error) election.Event {
+	e := r.blame(st, err)
+	e.Kind, e.Error = database.Failed, err.Error()
+	var se *database.StatementError
+	if errors.As(err, &se) {
+		e.Code = se.Code
+	}
+	r.err = &FailedError{Event: e, Err: err}
+	r.Log.Error("failed", zap.String("migration", title(st)), zap.Error(err))
+	if rerr := r.record(ctx, e); rerr != nil {
+		if errors.Is(rerr, database.ErrFenced) {
+			return r.fenced(rerr)
+		}
+		r.Log.Warn("the failure could not be recorded", zap.Error(rerr))
+	}
+	return r.event(election.Broke)
+}
+
+// interrupted notes on the way out that nobody is to blame; the fence and the history do without it.
+func (r *Runner) interrupted(ctx context.Context, st Step, cause error) {
+	e := r.blame(st, cause)
+	e.Kind, e.Error = database.Interrupted, cause.Error()
+	if l := len(st.Changes); l == 1 && st.Changes[0].NoTransaction {
+		return // its running events say how far it came
+	}
+	if err := r.record(ctx, e); err != nil {
+		r.Log.Debug("the interruption could not be recorded", zap.Error(err))
+	}
+}
+
+func (r *Runner) record(ctx context.Context, e database.Event) error {
+	short, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleFor)
+	defer cancel()
+	err := errors.New("no session")
+	if r.session != nil {
+		err = r.session.Record(short, e)
+	}
+	if err != nil && !errors.Is(err, database.ErrFenced) {
+		r.closeSession()
+		if err = r.openSession(short); err == nil {
+			err = r.session.Record(short, e)
+		}
+	}
+	return err
+}
+
+// blame makes an event that names the change at fault.
+func (r *Runner) blame(st Step, err error) database.Event {
+	e := database.Event{Digest: r.Set.Digest, Name: string(st.Kind)}
+	if len(st.Changes) == 0 {
+		return e
+	}
+	c := st.Changes[0]
+	var ce *database.ChangeError
+	if errors.As(err, &ce) {
+		for _, x := range st.Changes {
+			if x.Version == ce.Version {
+				c = x
+			}
+		}
+	}
+	e.Version, e.Name, e.Checksum = c.Version, c.Name, c.Checksum
+	return e
+}
+
+func title(st Step) string {
+	if len(st.Changes) == 0 {
+		return string(st.Kind)
+	}
+	names := make([]string, len(st.Changes))
+	for i, c := range st.Changes {
+		names[i] = c.Version
+		if c.Name != "" {
+			names[i] += "_" + c.Name
+		}
+	}
+	if len(names) > 3 {
+		return fmt.Sprintf("%s … %s (%d)", names[0], names[len(names)-1], len(names))
+	}
+	return strings.Join(names, ", ")
+}
+
+// command runs what only the lease protects: it ends with the lead.
+func (r *Runner) command(ctx context.Context, st Step) election.Event {
+	wctx, cancel := joined(ctx, r.lead.Context())
+	defer cancel()
+	r.Log.Info("running", zap.String("command", string(st.Kind)), zap.Int64("term", r.term.Number))
+	r.observe(func(n *Snapshot) { n.Current = string(st.Kind) })
+	began := time.Now()
+	tail, err := r.Commander.Command(wctx, st.Kind, st.Command, r.term)
+	took := time.Since(began)
+	r.observe(func(n *Snapshot) { n.Current = "" })
+	if err != nil {
+		if wctx.Err() != nil && ctx.Err() == nil {
+			err = fmt.Errorf("%w: %w", database.ErrInterrupted, context.Cause(wctx))
+		} else if tail != "" {
+			err = fmt.Errorf("%w: %s", err, tail)
+		}
+		return r.outcome(ctx, st, err)
+	}
+	r.Log.Info("ran", zap.String("command", string(st.Kind)), zap.Duration("took", took))
+	if st.Kind == StepAfter {
+		return r.event(election.Done)
+	}
+	e := database.Event{Kind: database.Applied, Name: string(st.Kind), Digest: r.Set.Digest, Duration: took, Note: tail}
+	if st.Kind == StepBefore {
+		e.Kind = database.Backup
+	}
+	if err := r.openSession(ctx); err != nil {
+		return r.outcome(ctx, st, err)
+	}
+	if err := r.session.Record(ctx, e); err != nil {
+		return r.outcome(ctx, st, err)
+	}
+	return r.event(election.Done)
+}
+
+// complete is the leader's last act.
+func (r *Runner) complete(ctx context.Context) election.Event {
+	if !r.goal.open {
+		return r.event(election.Done)
+	}
+	st := Step{Kind: "complete"}
+	if err := r.openSession(ctx); err != nil {
+		return r.outcome(ctx, st, err)
+	}
+	if err := r.session.Record(ctx, database.Event{Kind: database.Complete, Digest: r.Set.Digest}); err != nil {
+		return r.outcome(ctx, st, err)
+	}
+	r.Log.Info("complete", zap.String("digest", r.Set.Digest[:12]), zap.Int64("term", r.term.Number))
+	return r.event(election.Done)
+}
+
+// resign gives the lease back even when the run is being stopped; expiry is the backstop.
+func (r *Runner) resign(ctx context.Context, s election.State) election.Event {
+	r.closeSession()
+	r.term, r.plan = database.Term{}, nil
+	if r.lead == nil {
+		return r.event(election.Done)
+	}
+	short, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleFor)
+	defer cancel()
+	if err := r.lead.Resign(short); err != nil && !errors.Is(err, election.ErrLost) {
+		r.Log.Warn("the lease could not be given back; it runs out by itself", zap.Error(err))
+	}
+	r.lead = nil
+	r.Log.Debug("resigned", zap.Stringer("then", s.After))
+	return r.event(election.Done)
+}

@@ -1,0 +1,229 @@
+package runner
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/schemagate/schemagate/database"
+	"github.com/schemagate/schemagate/migrations"
+)
+
+// StepKind says what a step does.
+type StepKind string
+
+// The kinds of step, in the order in which a plan has them.
+const (
+	StepBefore  StepKind = "before"
+	StepApply   StepKind = "apply"
+	StepCommand StepKind = "command"
+	StepUndo    StepKind = "roll back"
+	StepResolve StepKind = "resolve"
+	StepAfter   StepKind = "after"
+)
+
+// Step is one thing that a leader does.
+type Step struct {
+	Kind    StepKind
+	Changes []database.Change // apply, roll back: one transaction
+	Command string
+	Event   database.Event // resolve
+}
+
+// Plan is what a leader would do, and what it knows on the way.
+type Plan struct {
+	Steps []Step
+	// Applied and Pending are the set's versions in force and those that gate this release.
+	Applied, Pending []string
+	// Ahead are versions in force that this set does not hold: a newer release was here.
+	Ahead []string
+	// Deferred are contract migrations, with what each waits for.
+	Deferred []Deferred
+	// Warnings are what an operator should know, and what stops nothing.
+	Warnings []string
+	// Complete: the set's own complete event stands.
+	Complete bool
+	// undecided are changes whose statement Trying may have run; the session's Probe settles them.
+	undecided map[string]int
+}
+
+// Deferred is a migration that does not gate its release.
+type Deferred struct {
+	Version, Name, WaitsFor string
+}
+
+// Policy is what the settings say of planning.
+type Policy struct {
+	Service          string
+	Phase            migrations.Phase // of a migration that names none
+	LockTimeout      time.Duration
+	StatementTimeout time.Duration
+	Before, After    string
+	// Command replaces the set's own migrations: it is due when the set's digest is not complete.
+	Command string
+	// Always runs Command at every leader's start.
+	Always bool
+	// OneTransaction: SCHEMAGATE_TRANSACTION=release.
+	OneTransaction bool
+	// Again lifts holds.
+	Again bool
+}
+
+// plan compares the set with the history. The error joins every misfit.
+func plan(set *migrations.Set, l *ledger, p Policy, traits database.Traits) (*Plan, error) {
+	out := &Plan{undecided: map[string]int{}}
+	var problems []error
+	mine := make(map[string]bool, len(set.Migrations))
+	highest := ""
+	for _, m := range set.Migrations {
+		mine[key(m.Version)] = true
+	}
+	for _, k := range l.order {
+		if !mine[k] {
+			out.Ahead = append(out.Ahead, l.byKey[k].version)
+		}
+		if v := l.byKey[k].version; highest == "" || migrations.CompareVersions(v, highest) > 0 {
+			highest = v
+		}
+	}
+	if err := belowFloor(set, l.floor); err != nil {
+		problems = append(problems, err)
+	}
+	behind := len(out.Ahead) > 0 && len(set.Migrations) > 0 &&
+		migrations.CompareVersions(highest, set.Migrations[len(set.Migrations)-1].Version) > 0
+	var changes []database.Change
+	for _, m := range set.Migrations {
+		r := l.byKey[key(m.Version)]
+		inForce := r != nil && r.applied != nil
+		if inForce && (!m.Repeatable || behind || r.applied.Checksum == m.Checksum) {
+			out.Applied = append(out.Applied, m.Version)
+			if !m.Repeatable && r.applied.Checksum != "" && r.applied.Checksum != m.Checksum {
+				problems = append(problems, misfit("%s: changed after it was applied on %s (recorded checksum %.12s, the file's is %.12s): "+
+					"restore the file as it was and write a new migration, or roll it back first (schemagate down --to the version before)",
+					m.Up.File, r.applied.At.UTC().Format("2006-01-02"), r.applied.Checksum, m.Checksum))
+			}
+			continue
+		}
+		if r != nil && r.heldSums[m.Checksum] && !p.Again {
+			problems = append(problems, misfit("%s: on hold since it was rolled back: deploy a release without it or with a mended file, "+
+				"or apply it again with schemagate up --again", m.Up.File))
+			continue
+		}
+		if m.Phase == migrations.Contract {
+			out.Deferred = append(out.Deferred, Deferred{m.Version, m.Name, "after " + m.After})
+			continue
+		}
+		if highest != "" && !m.Repeatable && migrations.CompareVersions(m.Version, highest) < 0 && (r == nil || r.applied == nil && l.undone[key(m.Version)] == 0) {
+			out.Warnings = append(out.Warnings, fmt.Sprintf("%s is out of order: %s is in force already; it is applied now", m.Up.File, highest))
+		}
+		c := change(m, p)
+		if inForce {
+			c.Repeat = true
+		}
+		if r != nil {
+			c.Version = r.version // one spelling in the history
+			if err := resume(&c, r); err != nil {
+				problems = append(problems, err)
+				continue
+			}
+			if r.trying > 0 {
+				out.undecided[c.Version] = r.trying
+			}
+		}
+		out.Pending = append(out.Pending, m.Version)
+		changes = append(changes, c)
+	}
+	if len(problems) > 0 {
+		return out, errors.Join(problems...)
+	}
+	if p.OneTransaction {
+		if err := oneTransaction(changes, traits); err != nil {
+			return out, err
+		}
+	}
+	out.Complete = l.isComplete(set)
+	out.Steps = steps(changes, p, out.Complete)
+	return out, nil
+}
+
+func steps(changes []database.Change, p Policy, complete bool) (out []Step) {
+	command := p.Command != "" && (p.Always || !complete)
+	if p.Before != "" && (command || len(changes) > 0) {
+		out = append(out, Step{Kind: StepBefore, Command: p.Before})
+	}
+	if p.OneTransaction && len(changes) > 0 {
+		out = append(out, Step{Kind: StepApply, Changes: changes})
+	} else {
+		for _, c := range changes {
+			out = append(out, Step{Kind: StepApply, Changes: []database.Change{c}})
+		}
+	}
+	if command {
+		out = append(out, Step{Kind: StepCommand, Command: p.Command})
+	}
+	if p.After != "" && (!complete || len(out) > 0) {
+		out = append(out, Step{Kind: StepAfter, Command: p.After})
+	}
+	return out
+}
+
+func belowFloor(set *migrations.Set, floor string) error {
+	if floor == "" || len(set.Migrations) == 0 {
+		return nil
+	}
+	if last := set.Migrations[len(set.Migrations)-1].Version; migrations.CompareVersions(last, floor) < 0 {
+		return misfit("this release's set ends at %s, and the schema has left everything before %s behind: deploy a release that has %s", last, floor, floor)
+	}
+	return nil
+}
+
+func oneTransaction(changes []database.Change, traits database.Traits) error {
+	if !traits.ReleaseTransaction {
+		return fmt.Errorf("%w: SCHEMAGATE_TRANSACTION=release: %s can't hold several migrations in one transaction; use SCHEMAGATE_TRANSACTION=migration",
+			database.ErrConfig, traits.Name)
+	}
+	for _, c := range changes {
+		if c.NoTransaction {
+			return fmt.Errorf("%w: SCHEMAGATE_TRANSACTION=release: %s asks to run outside a transaction; release it by itself, or use SCHEMAGATE_TRANSACTION=migration",
+				database.ErrConfig, c.File)
+		}
+	}
+	return nil
+}
+
+// resume sets where an unfinished change goes on.
+func resume(c *database.Change, r *record) error {
+	if r.done == 0 || r.applied != nil {
+		return nil
+	}
+	if r.done > len(c.Statements) || r.prefix != "" && r.prefix != database.Prefix(c.Statements[:r.done]) {
+		return fmt.Errorf("%w: %s: its first %d statement(s) are done, and the file no longer begins with them; "+
+			"look at the schema, then: schemagate resolve %s --from-statement K, --retry, or --applied",
+			ErrNeedsResolve, c.File, r.done, c.Version)
+	}
+	c.From = r.done
+	return nil
+}
+
+func change(m migrations.Migration, p Policy) database.Change {
+	c := script(m.Up, p)
+	c.Version, c.Name, c.Checksum, c.Format = m.Version, m.Name, m.Checksum, m.Format
+	if m.Down != nil {
+		c.Down = &m.Down.Text
+	}
+	return c
+}
+
+func script(s migrations.Script, p Policy) database.Change {
+	c := database.Change{
+		File: s.File, Language: s.Language, Text: s.Text, NoTransaction: s.NoTransaction, Idempotent: s.Idempotent,
+		LockTimeout: p.LockTimeout, StatementTimeout: p.StatementTimeout, Statements: make([]database.Statement, len(s.Statements)),
+	}
+	for i, st := range s.Statements {
+		c.Statements[i] = database.Statement(st)
+	}
+	if s.LockTimeout != nil {
+		c.LockTimeout = *s.LockTimeout
+	}
+	return c
+}
