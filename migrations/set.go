@@ -52,8 +52,16 @@ type Script struct {
 	NoTransaction bool
 	// LockTimeout overrides SCHEMAGATE_LOCK_TIMEOUT; nil keeps it.
 	LockTimeout *time.Duration
+	// StatementTimeout overrides SCHEMAGATE_STATEMENT_TIMEOUT; nil keeps it.
+	StatementTimeout *time.Duration
 	// Idempotent: the author says that running it twice does no harm.
 	Idempotent bool
+	// Verify is the text of the directive verify=, which stands on VerifyLine; empty where there is none.
+	Verify     string
+	VerifyLine int
+	// Backfill holds the pairs of the directive backfill, whose first line is BackfillLine; nil where there is none.
+	Backfill     map[string]string
+	BackfillLine int
 }
 
 // Migration is one versioned change, with an optional way back.
@@ -67,11 +75,14 @@ type Migration struct {
 	Up       Script
 	// Down is nil where there is no way back.
 	Down *Script
-	// Phase is empty where the file does not say; After names the version that a contract waits for.
+	// Phase is Options.Phase where the file does not say; After names the version that a contract waits for.
 	Phase Phase
 	After string
 	// Repeatable migrations run again whenever their checksum changes (Flyway R__, Liquibase runOnChange).
 	Repeatable bool
+	// Fixture and Check are the paths of NAME.fixture.sql|js and NAME.check.sql|js beside the migration; empty where there are none.
+	Fixture string
+	Check   string
 }
 
 // ID is how the migration is named to people: version_name.

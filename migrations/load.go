@@ -1,0 +1,282 @@
+package migrations
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+)
+
+// Options says how a folder is to be read.
+type Options struct {
+	Dialect Dialect
+	// Phase is that of a migration that names none; empty stays empty.
+	Phase Phase
+	// Placeholders are Flyway's, by name.
+	Placeholders map[string]string
+}
+
+// Load reads the set in the root of fsys. Its error holds a Problem for everything that is wrong with the set, and then there is
+// no set.
+func Load(fsys fs.FS, o Options) (*Set, error) {
+	l := loader{Options: o, fsys: fsys, seen: map[string]int{}}
+	l.read()
+	l.settle()
+	if len(l.problems) > 0 {
+		return nil, joinProblems(l.problems)
+	}
+	set := &Set{Format: l.format, Migrations: make([]Migration, len(l.ups))}
+	for i, u := range l.ups {
+		set.Migrations[i] = u.Migration
+	}
+	set.Digest = digest(set.Migrations)
+	return set, nil
+}
+
+// source is one file of the folder.
+type source struct {
+	path string
+	text string // normalised
+}
+
+func (f source) base() string { return path.Base(f.path) }
+
+// stem is the path without what tells directions and languages apart; fixtures and checks are found by it.
+func (f source) stem() string {
+	stem := strings.TrimSuffix(f.path, path.Ext(f.path))
+	for _, suffix := range []string{".up", ".down"} {
+		if s, ok := strings.CutSuffix(stem, suffix); ok {
+			return s
+		}
+	}
+	return stem
+}
+
+type up struct {
+	Migration
+	source
+	line      int // where it starts in a file of several; else 0
+	afterLine int
+}
+
+// down is a way back from a file of its own.
+type down struct {
+	Script
+	version string
+}
+
+type loader struct {
+	Options
+	fsys     fs.FS
+	format   string
+	ordered  bool // the files' own order holds, not that of the versions
+	ups      []up
+	downs    []down
+	seen     map[string]int // ordered sets: the index in ups by version
+	beside   []string       // fixtures and checks
+	problems []*Problem
+}
+
+func (l *loader) problem(file string, line int, msg, remedy string) {
+	l.problems = append(l.problems, &Problem{File: file, Line: line, Msg: msg, Remedy: remedy})
+}
+
+// read collects the migrations of all files.
+func (l *loader) read() {
+	files, other := l.list()
+	if len(l.problems) > 0 && len(files) == 0 {
+		return
+	}
+	first := ""
+	found := false
+	for _, name := range files {
+		found = true
+		f, ok := l.readFile(name)
+		if !ok {
+			continue
+		}
+		format := l.recognise(f)
+		if format == nil {
+			continue
+		}
+		if first == "" {
+			l.format, first = format.name, name
+		}
+		if format.name != l.format {
+			l.problem(name, 0, fmt.Sprintf("looks like %s, but %s is %s", format.name, first, l.format), "keep one format per folder")
+			continue
+		}
+		format.parse(l, f)
+	}
+	if !found {
+		remedy := "check SCHEMAGATE_MIGRATIONS, and what is mounted or copied there"
+		if other != "" {
+			remedy = "there are files in " + other + "; point SCHEMAGATE_MIGRATIONS there"
+		}
+		l.problem(".", 0, "holds no migration", remedy)
+	}
+}
+
+// list returns the files that may be migrations, and a subfolder that may be meant where there are none.
+func (l *loader) list() (files []string, folder string) {
+	entries, err := fs.ReadDir(l.fsys, ".")
+	if err != nil {
+		l.problems = append(l.problems, &Problem{File: ".", Msg: "can't be read (" + plainCause(err) + ")", Remedy: "check SCHEMAGATE_MIGRATIONS, and what is mounted or copied there", cause: err})
+		return nil, ""
+	}
+	for _, e := range entries {
+		name := e.Name()
+		if strings.HasPrefix(name, ".") {
+			continue
+		}
+		isDir := e.IsDir()
+		if e.Type()&fs.ModeSymlink != 0 { // as in a mounted ConfigMap
+			info, err := fs.Stat(l.fsys, name)
+			isDir = err == nil && info.IsDir()
+		}
+		switch {
+		case isDir:
+			folder = name
+		case isBeside(name):
+			l.beside = append(l.beside, name)
+		case maybeMigration(name):
+			files = append(files, name)
+		}
+	}
+	return files, folder
+}
+
+// isBeside reports whether name is a fixture or a check, which stands beside a migration.
+func isBeside(name string) bool {
+	stem := strings.TrimSuffix(strings.TrimSuffix(name, ".sql"), ".js")
+	return stem != name && (strings.HasSuffix(stem, ".fixture") || strings.HasSuffix(stem, ".check"))
+}
+
+// maybeMigration reports whether a file must be understood. Others, like a README or a Go file that embeds the folder, may lie
+// there; scripts in a language that some format uses may not, unless they are no migration by any format's name.
+func maybeMigration(name string) bool {
+	switch strings.ToLower(path.Ext(name)) {
+	case ".sql":
+		return true
+	}
+	return false
+}
+
+// plainCause is an error of the file system without its path, which is the image's business.
+func plainCause(err error) string {
+	if pe, ok := errors.AsType[*fs.PathError](err); ok {
+		return pe.Err.Error()
+	}
+	return err.Error()
+}
+
+func (l *loader) readFile(name string) (source, bool) {
+	data, err := fs.ReadFile(l.fsys, name)
+	if err != nil {
+		l.problems = append(l.problems, &Problem{File: name, Msg: "can't be read (" + plainCause(err) + ")", Remedy: "check its permissions and the mount", cause: err})
+		return source{}, false
+	}
+	if bytes.HasPrefix(data, []byte("\xff\xfe")) || bytes.HasPrefix(data, []byte("\xfe\xff")) {
+		l.problem(name, 1, "is UTF-16", "save it as UTF-8")
+		return source{}, false
+	}
+	if i := bytes.IndexByte(data, 0); i >= 0 {
+		l.problem(name, 1+bytes.Count(data[:i], []byte("\n")), "holds a NUL byte", "save it as text in UTF-8")
+		return source{}, false
+	}
+	f := source{path: name, text: normalise(string(data))}
+	if strings.TrimSpace(f.text) == "" {
+		l.problem(name, 0, "is empty", "write the change, or delete the file")
+		return source{}, false
+	}
+	return f, true
+}
+
+// addUp takes a parsed migration into the set.
+func (l *loader) addUp(u up, d directives) {
+	u.Checksum = checksum(u.Up.Text)
+	u.Phase, u.After, u.afterLine = d.phase, d.after, d.afterLine
+	if u.Phase == "" {
+		u.Phase = l.Phase
+	}
+	if u.Up.Language == "sql" && len(u.Up.Statements) == 0 && !l.hasProblem(u.path) {
+		l.problem(u.path, u.line, "holds no statement to apply", "write the change, or delete the file")
+	}
+	l.ups = append(l.ups, u)
+}
+
+// checkDown refuses in a way back what only a way forward can say.
+func (l *loader) checkDown(file string, d directives) {
+	if d.phase != "" {
+		l.problem(file, d.phaseLine, "phase= on the way back", "write it in the way up")
+	}
+}
+
+func (l *loader) hasProblem(file string) bool {
+	return slices.ContainsFunc(l.problems, func(p *Problem) bool { return p.File == file })
+}
+
+// settle orders the set, joins ways back from other files, and checks what only the whole set can tell.
+func (l *loader) settle() {
+	if !l.ordered {
+		slices.SortStableFunc(l.ups, func(a, b up) int { return CompareVersions(a.Version, b.Version) })
+		for i := 1; i < len(l.ups); i++ {
+			if a, b := l.ups[i-1], l.ups[i]; CompareVersions(a.Version, b.Version) == 0 {
+				l.problem(b.path, b.line, fmt.Sprintf("version %s is also that of %s", b.Version, a.path), "give one of them another version")
+			}
+		}
+	}
+	for _, d := range l.downs {
+		i, found := slices.BinarySearchFunc(l.ups, d.version, func(u up, v string) int { return CompareVersions(u.Version, v) })
+		switch {
+		case !found:
+			if len(l.ups) > 0 || len(l.problems) == 0 {
+				l.problem(d.File, 0, "is a way back without a way up", "add the up file of version "+d.version+", or delete this one")
+			}
+		case l.ups[i].Down != nil:
+			l.problem(d.File, 0, fmt.Sprintf("version %s already has the way back %s", d.version, l.ups[i].Down.File), "keep one")
+		default:
+			l.ups[i].Down = &d.Script
+		}
+	}
+	for i := range l.ups {
+		l.checkAfter(i)
+	}
+	for _, name := range l.beside {
+		l.attach(name)
+	}
+}
+
+// checkAfter refuses a contract that would wait for ever.
+func (l *loader) checkAfter(i int) {
+	u := l.ups[i]
+	if u.After != "" && !slices.ContainsFunc(l.ups[:i], func(o up) bool { return CompareVersions(o.Version, u.After) == 0 }) {
+		l.problem(u.path, u.afterLine, fmt.Sprintf("after=%s names no earlier migration of this set", u.After), "write the version of the migration that it waits for")
+	}
+}
+
+// attach gives a fixture or a check to its migration: of a file with several, the first takes the fixture, the last the check.
+func (l *loader) attach(name string) {
+	stem := strings.TrimSuffix(name, path.Ext(name))
+	kind := path.Ext(stem)
+	stem = strings.TrimSuffix(stem, kind)
+	at := -1
+	for i := range l.ups {
+		if l.ups[i].stem() == stem && (at < 0 || kind == ".check") {
+			at = i
+		}
+	}
+	switch {
+	case at < 0:
+		l.problem(name, 0, "belongs to no migration", "name it like its migration: NAME"+kind+path.Ext(name))
+	case kind == ".fixture" && l.ups[at].Fixture == "":
+		l.ups[at].Fixture = name
+	case kind == ".check" && l.ups[at].Check == "":
+		l.ups[at].Check = name
+	default:
+		l.problem(name, 0, "is the second "+kind[1:]+" of "+stem, "keep one")
+	}
+}

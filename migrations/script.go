@@ -1,0 +1,77 @@
+package migrations
+
+import "strings"
+
+// sqlText is the text of one direction, before it is split.
+type sqlText struct {
+	dialect Dialect
+	file    string
+	line    int // of its first line in the file
+	text    string
+	// chunks are split each by its own rules; nil is the text as one chunk.
+	chunks        []chunk
+	noTransaction bool // as its format says
+}
+
+// chunk is a part of a text with its own rules for splitting.
+type chunk struct {
+	line      int
+	text      string
+	ender     string
+	onlyEnder bool
+	whole     bool
+}
+
+// parse splits the text, and reads its directives.
+func (t sqlText) parse() (Script, directives, []*Problem) {
+	chunks := t.chunks
+	if chunks == nil {
+		chunks = []chunk{{line: t.line, text: t.text}}
+	}
+	var (
+		statements []Statement
+		controls   []control
+		head       []comment
+		problems   []*Problem
+	)
+	for _, c := range chunks {
+		s := splitter{dialect: t.dialect, file: t.file, text: c.text, line: c.line, ender: c.ender, onlyEnder: c.onlyEnder, whole: c.whole}
+		if err := s.run(); err != nil {
+			problems = append(problems, Problems(err)...)
+		}
+		if len(statements) == 0 {
+			head = append(head, s.head...)
+		} else {
+			s.late = append(s.head, s.late...)
+		}
+		for _, c := range s.late {
+			if _, ok := c.directive(); ok {
+				problems = append(problems, &Problem{File: t.file, Line: c.line, Msg: "schemagate: directive after the first statement", Remedy: "move it to the head, before any statement"})
+			}
+		}
+		for _, c := range s.controls {
+			c.index += len(statements)
+			controls = append(controls, c)
+		}
+		statements = append(statements, s.statements...)
+	}
+	d, ps := parseDirectives(t.file, head)
+	problems = append(problems, ps...)
+	script := d.script
+	script.File, script.Text, script.Language = t.file, t.text, "sql"
+	script.NoTransaction = script.NoTransaction || t.noTransaction
+	script.Statements = statements
+	if len(problems) == 0 {
+		script.Statements, problems = unwrap(t.file, statements, controls, script.NoTransaction)
+	}
+	return script, d, problems
+}
+
+// normalise removes the byte order mark and folds CRLF, so that no editor changes what a file is.
+func normalise(text string) string {
+	text = strings.TrimPrefix(text, "\ufeff")
+	if strings.Contains(text, "\r\n") {
+		text = strings.ReplaceAll(text, "\r\n", "\n")
+	}
+	return text
+}
