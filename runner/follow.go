@@ -37,7 +37,7 @@ func (r *Runner) look(ctx context.Context) election.Event {
 	if err := belowFloor(r.Set, v.Floor); err != nil {
 		return r.fail(err)
 	}
-	if v.Complete > 0 && !r.anyMine(v.Undone) && (v.Cutover == "" || v.Cutover == r.Set.Digest) && !r.Policy.Always {
+	if open, _ := r.verdict(v); open && !r.Policy.Always {
 		return seen(election.SawOpen)
 	}
 	if f := r.concerns(v.Failures); f != nil {
@@ -75,13 +75,23 @@ func (r *Runner) compare(ctx context.Context, v database.View) (open bool, e *el
 	return !r.Campaigns && r.Policy.Command == "" && l.covers(r.Set), nil
 }
 
-func (r *Runner) anyMine(versions []string) bool {
-	for _, v := range versions {
-		if _, ok := r.Set.Find(v); ok {
-			return true
+// verdict says whether the view lets this release serve, and if not, why.
+func (r *Runner) verdict(v database.View) (open bool, why string) {
+	if err := belowFloor(r.Set, v.Floor); err != nil {
+		return false, err.Error()
+	}
+	if v.Cutover != "" && v.Cutover != r.Set.Digest {
+		return false, "a cutover to another release is under way"
+	}
+	for _, version := range v.Undone {
+		if _, ok := r.Set.Find(version); ok {
+			return false, version + " was rolled back"
 		}
 	}
-	return false
+	if v.Complete == 0 {
+		return false, "the database has no record that this release's set is complete"
+	}
+	return true, ""
 }
 
 // concerns picks the failure that is this release's own: its version and checksum, or its digest.
@@ -156,6 +166,9 @@ func (r *Runner) campaign(ctx context.Context) election.Event {
 	c := r.Candidate
 	c.Holder = database.NewHolder()
 	c.Exclusive = r.Policy.Command != "" || !r.Database.Traits().Fenced
+	if r.Address != nil {
+		c.Address = r.Address()
+	}
 	lead, err := r.Elector.Campaign(ctx, c, rival(r.view.Lease))
 	if err != nil {
 		return r.campaignError(ctx, err)

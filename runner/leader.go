@@ -164,7 +164,7 @@ func (r *Runner) apply(ctx context.Context, st Step) election.Event {
 		verb = "rolling back"
 	}
 	names := title(st)
-	r.observe(func(n *Snapshot) { n.Current = names })
+	r.observe(func(n *Snapshot) { n.Current, n.Since = names, time.Now() })
 	r.Log.Info(verb, zap.String("migration", names), zap.Int64("term", r.term.Number))
 	began := time.Now()
 	err := r.session.Apply(wctx, changes...)
@@ -175,6 +175,7 @@ func (r *Runner) apply(ctx context.Context, st Step) election.Event {
 	}
 	for _, c := range changes {
 		delete(r.plan.undecided, c.Version)
+		r.plan.mark(c.Version, took/time.Duration(len(changes)), r.Candidate.Release)
 		r.observe(func(n *Snapshot) { n.Applied, n.Duration = c.Version, took })
 	}
 	result := map[StepKind]string{StepApply: "applied", StepUndo: "rolled back"}[st.Kind]
@@ -343,7 +344,7 @@ func (r *Runner) command(ctx context.Context, st Step) election.Event {
 	wctx, cancel := joined(ctx, r.lead.Context())
 	defer cancel()
 	r.Log.Info("running", zap.String("command", string(st.Kind)), zap.Int64("term", r.term.Number))
-	r.observe(func(n *Snapshot) { n.Current = string(st.Kind) })
+	r.observe(func(n *Snapshot) { n.Current, n.Since = string(st.Kind), time.Now() })
 	began := time.Now()
 	tail, err := r.Commander.Command(wctx, st.Kind, st.Command, r.term)
 	took := time.Since(began)

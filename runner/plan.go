@@ -37,8 +37,8 @@ type Plan struct {
 	Applied, Pending []string
 	// Ahead are versions in force that this set does not hold: a newer release was here.
 	Ahead []string
-	// Deferred are contract migrations, with what each waits for.
-	Deferred []Deferred
+	// Lines are the set's migrations, in order, as the history knows them.
+	Lines []Line
 	// Warnings are what an operator should know, and what stops nothing.
 	Warnings []string
 	// Complete: the set's own complete event stands.
@@ -47,9 +47,32 @@ type Plan struct {
 	undecided map[string]int
 }
 
-// Deferred is a migration that does not gate its release.
-type Deferred struct {
-	Version, Name, WaitsFor string
+// Line is one migration of the set.
+type Line struct {
+	Version, Name string
+	// State is applied, pending, deferred (it does not gate this release) or partial (begun outside a transaction).
+	State   string
+	At      time.Time
+	Took    time.Duration
+	Release string
+	// WaitsFor says what a deferred migration waits for.
+	WaitsFor string
+}
+
+// The states of a Line.
+const (
+	LineApplied  = "applied"
+	LinePending  = "pending"
+	LineDeferred = "deferred"
+	LinePartial  = "partial"
+)
+
+func (p *Plan) mark(version string, took time.Duration, release string) {
+	for i := range p.Lines {
+		if l := &p.Lines[i]; key(l.Version) == key(version) {
+			l.State, l.Took, l.At, l.Release = LineApplied, took, time.Now(), release
+		}
+	}
 }
 
 // Policy is what the settings say of planning.
@@ -97,6 +120,7 @@ func plan(set *migrations.Set, l *ledger, p Policy, traits database.Traits) (*Pl
 		inForce := r != nil && r.applied != nil
 		if inForce && (!m.Repeatable || behind || r.applied.Checksum == m.Checksum) {
 			out.Applied = append(out.Applied, m.Version)
+			out.Lines = append(out.Lines, Line{m.Version, m.Name, LineApplied, r.applied.At, r.applied.Duration, r.applied.Release, ""})
 			if !m.Repeatable && r.applied.Checksum != "" && r.applied.Checksum != m.Checksum {
 				problems = append(problems, misfit("%s: changed after it was applied on %s (recorded checksum %.12s, the file's is %.12s): "+
 					"restore the file as it was and write a new migration, or roll it back first (schemagate down --to the version before)",
@@ -110,7 +134,7 @@ func plan(set *migrations.Set, l *ledger, p Policy, traits database.Traits) (*Pl
 			continue
 		}
 		if m.Phase == migrations.Contract {
-			out.Deferred = append(out.Deferred, Deferred{m.Version, m.Name, "after " + m.After})
+			out.Lines = append(out.Lines, Line{Version: m.Version, Name: m.Name, State: LineDeferred, WaitsFor: "contract"})
 			continue
 		}
 		if highest != "" && !m.Repeatable && migrations.CompareVersions(m.Version, highest) < 0 && (r == nil || r.applied == nil && l.undone[key(m.Version)] == 0) {
@@ -130,6 +154,11 @@ func plan(set *migrations.Set, l *ledger, p Policy, traits database.Traits) (*Pl
 				out.undecided[c.Version] = r.trying
 			}
 		}
+		line := Line{Version: m.Version, Name: m.Name, State: LinePending}
+		if c.From > 0 || out.undecided[c.Version] > 0 {
+			line.State = LinePartial
+		}
+		out.Lines = append(out.Lines, line)
 		out.Pending = append(out.Pending, m.Version)
 		changes = append(changes, c)
 	}

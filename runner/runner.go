@@ -32,11 +32,15 @@ type Snapshot struct {
 	Leader  string
 	Leading bool
 	Plan    *Plan // nil before the history was first read
-	// Current is the migration under way, with the statement reached.
+	// Current is the migration under way, since when.
 	Current string
+	Since   time.Time
 	// Reachable: the database answered the last time.
 	Reachable bool
 	Err       error
+	// Open and Why are the gate: why it is closed, where it is.
+	Open bool
+	Why  string
 	// Applied reports a migration that this replica has just applied.
 	Applied  string
 	Duration time.Duration
@@ -52,8 +56,10 @@ type Runner struct {
 	// Campaigns: false for `wait`.
 	Campaigns bool
 	Commander Commander
-	Observer  Observer
-	Log       *zap.Logger
+	// Address tells where other replicas reach this one's long-poll, once connected; nil or empty: nowhere.
+	Address  func() string
+	Observer Observer
+	Log      *zap.Logger
 	// Timeout bounds waiting, never a running migration; 0 waits for ever.
 	Timeout time.Duration
 
@@ -105,6 +111,7 @@ func (r *Runner) run(ctx context.Context) error {
 	}
 	switch s.Phase {
 	case election.Opened:
+		r.observe(func(n *Snapshot) { n.Open, n.Leader, n.Err = r.goal.open, "", nil })
 		return nil
 	case election.TimedOut:
 		return r.timedOut()

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/schemagate/schemagate/config"
+	"github.com/schemagate/schemagate/database"
+	"github.com/schemagate/schemagate/migrations"
+	"github.com/schemagate/schemagate/runner"
+)
+
+// The exit codes are a contract; docs/exit-codes.md is made of this table.
+const (
+	exitOpen        = 0
+	exitUsage       = 64
+	exitSet         = 65
+	exitUnreachable = 69
+	exitFailed      = 70
+	exitTimeout     = 75
+	exitConfig      = 78
+	exitTerm        = 143
+	exitInt         = 130
+)
+
+// codes maps errors to exit codes; the first match counts.
+var codes = []struct {
+	err  error
+	code int
+}{
+	{config.ErrUsage, exitUsage},
+	{runner.ErrFailed, exitFailed},
+	{runner.ErrNeedsResolve, exitFailed},
+	{runner.ErrSet, exitSet},
+	{migrations.ErrSet, exitSet},
+	{config.ErrConfig, exitConfig},
+	{database.ErrConfig, exitConfig},
+	{database.ErrDenied, exitConfig},
+	{database.ErrRefused, exitConfig},
+	{database.ErrUnreachable, exitUnreachable},
+	{runner.ErrTimeout, exitTimeout},
+	{database.ErrBlocked, exitTimeout},
+}
+
+// exitCode is what the process ends with.
+func exitCode(err error) int {
+	if err == nil {
+		return exitOpen
+	}
+	var sig *signalError
+	if errors.As(err, &sig) {
+		if sig.signal == syscall.SIGINT {
+			return exitInt
+		}
+		return exitTerm
+	}
+	for _, c := range codes {
+		if errors.Is(err, c.err) {
+			return c.code
+		}
+	}
+	return exitFailed
+}
+
+// signalError is the cause of a context that a signal ended.
+type signalError struct{ signal os.Signal }
+
+func (e *signalError) Error() string { return "received " + e.signal.String() }
+
+// signalled returns a context that ends on SIGTERM or SIGINT with the signal as its cause. Its stop waits for the goroutine.
+func signalled(parent context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(parent)
+	ch := make(chan os.Signal, 1)
+	signal.Notify(ch, syscall.SIGTERM, syscall.SIGINT)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		select {
+		case s := <-ch:
+			cancel(&signalError{s})
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(ch)
+		cancel(context.Canceled)
+		<-done
+	}
+}
+
+// terminationLog is where Kubernetes looks for a pod's last words.
+const terminationLog = "/dev/termination-log"
+
+// lastWords writes the error where Kubernetes shows it, if that place exists.
+func lastWords(text string) {
+	if f, err := os.OpenFile(terminationLog, os.O_WRONLY|os.O_TRUNC, 0); err == nil {
+		const most = 4096 // what the kubelet reads
+		if len(text) > most {
+			text = text[:most]
+		}
+		_, _ = f.WriteString(strings.TrimSpace(text) + "\n")
+		_ = f.Close()
+	}
+}

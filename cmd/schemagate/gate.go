@@ -1,0 +1,169 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log"
+
+	"go.uber.org/zap"
+
+	"github.com/schemagate/schemagate/config"
+	"github.com/schemagate/schemagate/database"
+	"github.com/schemagate/schemagate/election"
+	"github.com/schemagate/schemagate/health"
+	"github.com/schemagate/schemagate/runner"
+)
+
+// gatekeeper joins a runner to the gate that the world sees.
+type gatekeeper struct {
+	cfg       *config.Config
+	log       *zap.Logger
+	gate      *health.Gate
+	server    *health.Server
+	run       *runner.Runner
+	commander *commander
+	served    chan error // closed when the server has ended
+	stop      context.CancelFunc
+}
+
+// open builds everything that up, wait, run and sidecar share, and begins to serve health. strict: an address in use is an
+// error, and not merely a warning, because nobody could see the gate.
+func (c *cli) open(ctx context.Context, cfg *config.Config, warnings []string, strict bool) (*gatekeeper, error) {
+	logger := newLogger(cfg, &c.redactor)
+	for _, w := range warnings {
+		logger.Warn(w)
+	}
+	k := &gatekeeper{cfg: cfg, log: logger, gate: health.NewGate(), served: make(chan error)}
+	k.gate.Update(func(s *health.Status) { s.Service, s.Release, s.Replica = cfg.Service, cfg.Release, cfg.Replica })
+	if err := k.listen(ctx, strict); err != nil {
+		return nil, err
+	}
+	var err error
+	if k.run, err = c.build(ctx, cfg, logger); err != nil {
+		k.close()
+		return nil, err
+	}
+	k.gate.Update(func(s *health.Status) { s.Digest, s.DatabaseKind = k.run.Set.Digest, k.run.Database.Traits().Name })
+	k.run.Observer = k
+	k.commander = &commander{cfg: cfg, log: logger, redactor: &c.redactor}
+	if n, ok := k.run.Database.(interface{ SessionName(database.Term) string }); ok {
+		k.commander.session = n.SessionName
+	}
+	k.run.Commander = k.commander
+	k.run.Address = func() string {
+		if k.server == nil {
+			return ""
+		}
+		return reachableAt(k.server.Addr(), k.run.Database)
+	}
+	return k, nil
+}
+
+func (k *gatekeeper) listen(ctx context.Context, strict bool) error {
+	sctx, stop := context.WithCancel(context.WithoutCancel(ctx))
+	k.stop = stop
+	if k.cfg.HTTPAddr == "off" {
+		close(k.served)
+		return nil
+	}
+	server := health.NewServer(k.gate, health.Options{Token: k.cfg.HTTPToken, ErrorLog: log.New(zapWriter{k.log}, "", 0)})
+	if err := server.Listen(k.cfg.HTTPAddr); err != nil {
+		close(k.served)
+		if strict {
+			stop()
+			return errors.Join(config.ErrConfig, err)
+		}
+		k.log.Warn("no health endpoints", zap.Error(err))
+		return nil
+	}
+	k.server = server
+	go func() {
+		defer close(k.served)
+		if err := server.Serve(sctx); err != nil {
+			k.log.Error("health endpoints ended", zap.Error(err))
+		}
+	}()
+	return nil
+}
+
+// close ends the server and waits for it.
+func (k *gatekeeper) close() {
+	k.gate.Wake()
+	k.stop()
+	<-k.served
+	if k.commander != nil {
+		k.commander.close()
+	}
+	_ = k.log.Sync() // standard error can't be synced everywhere
+}
+
+// Observe shows the runner's state at the gate.
+func (k *gatekeeper) Observe(n runner.Snapshot) {
+	if n.Applied != "" {
+		k.gate.ObserveMigration("applied", n.Duration)
+	}
+	k.gate.Update(func(s *health.Status) {
+		before := s.State
+		s.State, s.Reason = stateOf(n, before)
+		s.Role = health.Follower
+		if n.Leading {
+			s.Role = health.Leader
+		}
+		s.Leader, s.Term = n.Leader, n.Term
+		s.Database.Reachable = n.Reachable
+		s.LastError, s.Database.Note = "", ""
+		if n.Err != nil {
+			s.LastError = n.Err.Error()
+			if !n.Reachable {
+				s.Database.Note = n.Err.Error()
+			}
+		}
+		show(s, n)
+	})
+}
+
+func stateOf(n runner.Snapshot, before health.State) (health.State, string) {
+	switch {
+	case n.Open:
+		return health.Open, ""
+	case n.Phase == election.Failed || n.Phase == election.TimedOut:
+		return health.Failed, ""
+	case before == health.Open || before == health.Closed && n.Phase.Ended():
+		return health.Closed, n.Why
+	case n.Leading:
+		return health.Migrating, n.Current
+	}
+	return health.Waiting, n.Why
+}
+
+// show lists the set's migrations as the plan has them. Behind an open gate whatever gates the release is in force, whoever
+// applied it.
+func show(s *health.Status, n runner.Snapshot) {
+	s.CurrentMigration = nil
+	if n.Current != "" {
+		s.CurrentMigration = &health.CurrentMigration{Version: n.Current, StartedAt: n.Since, Progress: health.Progress{Total: health.Unknown, Unit: "statements"}}
+	}
+	if n.Plan == nil {
+		return
+	}
+	s.Applied, s.Pending = 0, 0
+	s.Migrations = make([]health.Migration, 0, len(n.Plan.Lines))
+	for _, l := range n.Plan.Lines {
+		m := health.Migration{Version: l.Version, Name: l.Name, State: health.MigrationPending, AppliedAt: l.At,
+			DurationMS: l.Took.Milliseconds(), Release: l.Release, WaitsFor: l.WaitsFor}
+		if l.State == runner.LineApplied || n.Open && l.State != runner.LineDeferred {
+			m.State = health.MigrationApplied
+			s.Applied++
+		} else {
+			s.Pending++
+		}
+		s.Migrations = append(s.Migrations, m)
+	}
+}
+
+type zapWriter struct{ log *zap.Logger }
+
+func (z zapWriter) Write(b []byte) (int, error) {
+	z.log.Debug(string(b))
+	return len(b), nil
+}

@@ -1,0 +1,175 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+	"go.uber.org/zap"
+
+	"github.com/schemagate/schemagate/config"
+	"github.com/schemagate/schemagate/health"
+	"github.com/schemagate/schemagate/process"
+)
+
+// commands lists the whole contract; each is in the file that bears its theme.
+func (c *cli) commands() []*cobra.Command {
+	return []*cobra.Command{
+		c.upCommand(), c.waitCommand(), c.runCommand(), c.sidecarCommand(),
+		c.statusCommand(), c.historyCommand(), c.planCommand(), c.validateCommand(),
+		c.downCommand(), c.resolveCommand(),
+		c.newCommand(), c.healthCommand(), c.versionCommand(),
+		later("test", "prove a set on a scratch database"), later("lint", "warn of what blocks a busy database"),
+		later("adopt", "take over from another tool"), later("baseline", "start in the middle"),
+		later("pause", "pause a batched data migration"), later("resume", "resume a batched data migration"),
+		later("cancel", "cancel a batched data migration"),
+	}
+}
+
+// later is a command of the contract that this version does not have yet.
+func later(name, short string) *cobra.Command {
+	return &cobra.Command{Use: name, Short: short + " (not in this version)", Args: cobra.ArbitraryArgs,
+		DisableFlagParsing: true,
+		RunE: func(*cobra.Command, []string) error {
+			return fmt.Errorf("%w: schemagate %s is not in this version; it comes with a later one", config.ErrUsage, name)
+		}}
+}
+
+func (c *cli) upCommand() *cobra.Command {
+	again := false
+	cmd := &cobra.Command{Use: "up", Short: "Init container: migrate or wait, and exit 0 when the gate opens",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return c.gated(cmd, false, func(ctx context.Context, k *gatekeeper) error {
+				k.run.Policy.Again = again
+				return k.run.Up(ctx)
+			})
+		}}
+	cmd.Flags().BoolVar(&again, "again", false, "apply again what is on hold since it was rolled back")
+	return cmd
+}
+
+func (c *cli) waitCommand() *cobra.Command {
+	return &cobra.Command{Use: "wait", Short: "Wait for the gate without ever campaigning (an app user without DDL rights)",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return c.gated(cmd, false, func(ctx context.Context, k *gatekeeper) error {
+				k.run.Campaigns = false
+				return k.run.Up(ctx)
+			})
+		}}
+}
+
+// gated runs body between opening the gatekeeper and closing it, under a context that a signal ends.
+func (c *cli) gated(cmd *cobra.Command, strict bool, body func(context.Context, *gatekeeper) error) error {
+	cfg, warnings, err := c.load(cmd, false)
+	if err != nil {
+		return err
+	}
+	ctx, stop := signalled(cmd.Context())
+	defer stop()
+	k, err := c.open(ctx, cfg, warnings, strict)
+	if err != nil {
+		return err
+	}
+	defer k.close()
+	if err := body(ctx, k); err != nil {
+		k.gate.Update(func(s *health.Status) { s.State, s.LastError = health.Failed, c.redactor.String(err.Error()) })
+		return err
+	}
+	return nil
+}
+
+func (c *cli) sidecarCommand() *cobra.Command {
+	return &cobra.Command{Use: "sidecar", Short: "up, then stay: serve health and watch the schema",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return c.gated(cmd, true, func(ctx context.Context, k *gatekeeper) error {
+				if err := k.run.Up(ctx); err != nil {
+					return err
+				}
+				k.log.Info("gate open")
+				prober, err := k.probe(ctx)
+				if err != nil {
+					return err
+				}
+				k.run.Watch(ctx)
+				prober.wait()
+				return context.Cause(ctx)
+			})
+		}}
+}
+
+func (c *cli) runCommand() *cobra.Command {
+	return &cobra.Command{Use: "run -- CMD ARG...", Short: "Entrypoint: wait for the gate, then start the app as a child",
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if cmd.ArgsLenAtDash() != 0 {
+				return fmt.Errorf("%w: write schemagate run [flags] -- CMD ARG...", config.ErrUsage)
+			}
+			return c.runApp(cmd, args)
+		}}
+}
+
+// runApp waits for the gate and then supervises the app. Signals end the waiting; once the app runs they are the app's.
+func (c *cli) runApp(cmd *cobra.Command, args []string) error {
+	cfg, warnings, err := c.load(cmd, false)
+	if err != nil {
+		return err
+	}
+	waiting, stopWaiting := signalled(cmd.Context())
+	defer func() { stopWaiting() }()
+	k, err := c.open(waiting, cfg, warnings, true)
+	if err != nil {
+		return err
+	}
+	defer k.close()
+	reaper, err := k.commander.open(true)
+	if err != nil {
+		return err
+	}
+	if err := k.run.Up(waiting); err != nil {
+		return err
+	}
+	k.log.Info("gate open, starting the app", zap.String("command", args[0]))
+	ctx, cancel := context.WithCancel(cmd.Context())
+	prober, err := k.probe(ctx)
+	if err != nil {
+		cancel()
+		return err
+	}
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		k.run.Watch(ctx)
+	}()
+	code, err := reaper.Supervise(cmd.Context(), process.Spec{Args: args, Env: process.Environ(secretVariables(), nil)}, process.Supervision{
+		Drain:   cfg.Drain,
+		OnTerm:  k.gate.Drain,
+		OnStart: func(int) { stopWaiting() },
+	})
+	cancel()
+	<-watched
+	prober.wait()
+	return &appError{code: code, err: err}
+}
+
+// probing is a prober that may not be there.
+type probing struct{ p *health.Prober }
+
+func (p probing) wait() {
+	if p.p != nil {
+		p.p.Wait()
+	}
+}
+
+// probe begins to ask the app whether it is well, where that is wanted.
+func (k *gatekeeper) probe(ctx context.Context) (probing, error) {
+	if k.cfg.AppHealthURL == "" {
+		return probing{}, nil
+	}
+	p, err := health.NewProber(k.gate, k.cfg.AppHealthURL)
+	if err != nil {
+		return probing{}, errors.Join(config.ErrConfig, err)
+	}
+	p.Start(ctx)
+	return probing{p}, nil
+}

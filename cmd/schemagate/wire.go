@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+
+	"go.uber.org/zap"
+
+	"github.com/schemagate/schemagate/config"
+	"github.com/schemagate/schemagate/database"
+	"github.com/schemagate/schemagate/database/postgres"
+	"github.com/schemagate/schemagate/election"
+	"github.com/schemagate/schemagate/election/lease"
+	"github.com/schemagate/schemagate/migrations"
+	"github.com/schemagate/schemagate/runner"
+)
+
+// target is a database together with its lease: what an adapter brings.
+type target interface {
+	database.Database
+	database.Leases
+}
+
+// adapters is the one line of wiring that a database takes.
+var adapters = map[string]struct {
+	dialect migrations.Dialect
+	open    func(url string, cfg *config.Config, t election.Timing) (target, error)
+}{
+	"postgres":   {migrations.Postgres, openPostgres},
+	"postgresql": {migrations.Postgres, openPostgres},
+}
+
+func openPostgres(url string, cfg *config.Config, t election.Timing) (target, error) {
+	return postgres.Open(url, postgres.Options{Service: cfg.Service, Schema: cfg.Schema, Pooled: cfg.PoolerKnown(), LeaseTTL: t.TTL, Interval: t.Interval})
+}
+
+// dialectOf tells the parser whose SQL it reads; without a database it reads PostgreSQL's.
+func dialectOf(cfg *config.Config) migrations.Dialect {
+	if a, ok := adapters[config.Scheme(cfg.DatabaseURL)]; ok {
+		return a.dialect
+	}
+	return migrations.Postgres
+}
+
+// loadSet opens the source and parses the set.
+func loadSet(_ context.Context, cfg *config.Config) (*migrations.Set, error) {
+	values, err := cfg.PlaceholderMap()
+	if err != nil {
+		return nil, err
+	}
+	set, err := migrations.Load(os.DirFS(cfg.Migrations), migrations.Options{
+		Dialect: dialectOf(cfg), Phase: migrations.Phase(cfg.Phase), Placeholders: values,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("SCHEMAGATE_MIGRATIONS=%s: %w", cfg.Migrations, problems{err})
+	}
+	return set, nil
+}
+
+// build joins database, elector and set into a runner.
+func (c *cli) build(ctx context.Context, cfg *config.Config, log *zap.Logger) (*runner.Runner, error) {
+	set, err := loadSet(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	a, ok := adapters[config.Scheme(cfg.DatabaseURL)]
+	if !ok {
+		return nil, fmt.Errorf("%w: %s: this build has no adapter for %s://", config.ErrConfig, cfg.Source(), config.Scheme(cfg.DatabaseURL))
+	}
+	timing, err := election.NewTiming(cfg.LeaseTTL)
+	if err != nil {
+		return nil, fmt.Errorf("%w: SCHEMAGATE_LEASE_TTL: %w", config.ErrConfig, err)
+	}
+	db, err := a.open(cfg.DatabaseURL, cfg, timing)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", cfg.Source(), err)
+	}
+	elector, err := electorOf(cfg, db, timing)
+	if err != nil {
+		return nil, err
+	}
+	return &runner.Runner{
+		Database: db, Elector: elector, Set: set, Log: log, Timeout: cfg.Timeout, Campaigns: true,
+		Candidate: election.Candidate{Replica: cfg.Replica, Release: cfg.Release},
+		Policy: runner.Policy{
+			Service: cfg.Service, Phase: migrations.Phase(cfg.Phase), LockTimeout: cfg.LockTimeout, StatementTimeout: cfg.StatementTimeout,
+			Before: cfg.Before, After: cfg.After, OneTransaction: cfg.Transaction == "release",
+		},
+	}, nil
+}
+
+func electorOf(cfg *config.Config, db target, t election.Timing) (election.Elector, error) {
+	if cfg.Election == "database" {
+		return &lease.Elector{Leases: db, Timing: t}, nil
+	}
+	return nil, errors.New("SCHEMAGATE_ELECTION=consul:// comes with a later release; use database")
+}
+
+// reachableAt is where other replicas reach our health endpoints: this host as the database sees it, or what was set.
+func reachableAt(listen string, db any) string {
+	host, port, err := net.SplitHostPort(listen)
+	if err != nil {
+		return ""
+	}
+	if ip := net.ParseIP(host); ip == nil || ip.IsUnspecified() {
+		a, ok := db.(interface{ Address() string })
+		if !ok || a.Address() == "" {
+			return ""
+		}
+		host = a.Address()
+	}
+	return net.JoinHostPort(host, port)
+}
