@@ -3,6 +3,7 @@ package servers
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -80,4 +81,24 @@ func cached(name string, build func(path string) error) (string, error) {
 func exists(path string) bool {
 	_, err := os.Stat(path)
 	return err == nil
+}
+
+// binary returns the path of a server that `make setup` builds, and builds it now if that was left out.
+func binary(name string) (string, error) {
+	root, err := repositoryRoot()
+	if err != nil {
+		return "", err
+	}
+	cache, err := CacheDir()
+	if err != nil {
+		return "", err
+	}
+	cmd := exec.Command(filepath.Join(root, "test", "setup", "build.sh"), name, cache)
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("%s: %w\n%s", cmd, err, stderr.String())
+	}
+	return strings.TrimSpace(string(out)), nil
 }
