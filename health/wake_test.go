@@ -1,0 +1,199 @@
+package health
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"slices"
+	"testing"
+	"time"
+)
+
+// waiter is one request to /wake whose first line has come.
+type waiter struct {
+	rank   int
+	lines  *bufio.Reader
+	cancel context.CancelFunc
+	body   io.Closer
+}
+
+func (s *site) wait(t *testing.T) *waiter {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	resp, err := s.client.Do(s.request(t, http.MethodGet, "/wake").WithContext(ctx))
+	if err != nil {
+		cancel()
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cancel(); resp.Body.Close() })
+	if resp.StatusCode != http.StatusOK || resp.Header.Get("Content-Type") != "application/x-ndjson" {
+		t.Fatalf("%s %v", resp.Status, resp.Header)
+	}
+	w := &waiter{lines: bufio.NewReader(resp.Body), cancel: cancel, body: resp.Body}
+	var first struct {
+		Rank *int `json:"rank"`
+	}
+	line, err := w.lines.ReadBytes('\n')
+	if err != nil || json.Unmarshal(line, &first) != nil || first.Rank == nil {
+		t.Fatalf("first line %q, %v", line, err)
+	}
+	w.rank = *first.Rank
+	return w
+}
+
+func (w *waiter) woken(t *testing.T) {
+	t.Helper()
+	rest, err := io.ReadAll(w.lines)
+	if err != nil || string(rest) != "{\"woke\":true}\n" {
+		t.Errorf("rest %q, %v", rest, err)
+	}
+	w.cancel()
+}
+
+// left returns when only n wait.
+func (g *Gate) left(t *testing.T, n int64) {
+	t.Helper()
+	for end := time.Now().Add(patience); g.waiters.Load() != n; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%d waiters, want %d", g.waiters.Load(), n)
+		}
+	}
+}
+
+func TestWakeEnds(t *testing.T) {
+	for name, c := range map[string]struct {
+		from State
+		end  func(*Gate)
+	}{
+		"waiting, then open":   {Waiting, func(g *Gate) { g.Update(opened) }},
+		"migrating, then open": {Migrating, func(g *Gate) { g.Update(opened) }},
+		"then failed":          {Migrating, func(g *Gate) { g.Update(to(Failed)) }},
+		"then closed":          {Migrating, func(g *Gate) { g.Update(to(Closed)) }},
+		"woken":                {Migrating, (*Gate).Wake},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewGate()
+			g.Update(to(c.from))
+			s := serve(t, g, Options{})
+			w := s.wait(t)
+			g.Update(func(s *Status) { s.Applied++ }) // progress wakes nobody
+			if w.lines.Buffered() != 0 {
+				t.Error("woken by progress")
+			}
+			c.end(g)
+			w.woken(t)
+			g.left(t, 0)
+		})
+	}
+}
+
+func TestWakeHoldsThroughTheRound(t *testing.T) {
+	// If a change from waiting to migrating ended the round, the follower would be
+	// gone before the next one joined, and that one's rank were 0.
+	g := NewGate()
+	s := serve(t, g, Options{})
+	first := s.wait(t)
+	g.Update(to(Migrating))
+	g.Update(to(Waiting))
+	second := s.wait(t)
+	if first.rank != 0 || second.rank != 1 {
+		t.Errorf("ranks %d, %d", first.rank, second.rank)
+	}
+	g.Update(opened)
+	first.woken(t)
+	second.woken(t)
+}
+
+func TestWakeOutsideARound(t *testing.T) {
+	g := openGate(t)
+	s := serve(t, g, Options{})
+	s.wait(t).woken(t)
+	g.Wake() // nothing to end
+	g.Update(to(Migrating))
+	w := s.wait(t) // a round again
+	g.left(t, 1)
+	g.Wake()
+	w.woken(t)
+}
+
+func TestWakeRanks(t *testing.T) {
+	g := NewGate()
+	s := serve(t, g, Options{})
+	waiters := make([]*waiter, 300)
+	var ranks []int
+	for i := range waiters {
+		waiters[i] = s.wait(t)
+		ranks = append(ranks, waiters[i].rank)
+	}
+	slices.Sort(ranks)
+	for i, r := range ranks {
+		if r != i {
+			t.Fatalf("rank %d is missing or double: %v", i, ranks)
+		}
+	}
+	if code, _ := s.get(t, "/readyz"); code != 503 {
+		t.Errorf("readyz beside waiters: %d", code)
+	}
+	g.Update(opened)
+	for _, w := range waiters {
+		w.woken(t)
+	}
+	g.left(t, 0)
+}
+
+func TestWakeIsBounded(t *testing.T) {
+	g := NewGate()
+	s := serve(t, g, Options{}, func(l *limits) { l.waiters = 2 })
+	first := s.wait(t)
+	s.wait(t)
+	resp, _ := s.do(t, http.MethodGet, "/wake")
+	if resp.StatusCode != 503 || resp.Header.Get("Retry-After") == "" {
+		t.Errorf("%s %v", resp.Status, resp.Header)
+	}
+	if resp, body := s.do(t, http.MethodHead, "/wake"); resp.StatusCode != 200 || body != "" {
+		t.Errorf("HEAD: %s", resp.Status)
+	}
+	first.cancel() // one that goes makes room, without waiting for the round's end
+	g.left(t, 1)
+	s.wait(t)
+}
+
+func TestWakeOutlastsTheServersTimeouts(t *testing.T) {
+	short := 10 * time.Millisecond
+	t.Run("until it is woken", func(t *testing.T) {
+		g := NewGate()
+		s := serve(t, g, Options{}, func(l *limits) { l.read, l.write, l.readHeader, l.idle = short, short, short, short })
+		w := s.wait(t)
+		time.Sleep(10 * short) // the timeouts themselves are what has to pass
+		g.left(t, 1)
+		g.Update(opened)
+		w.woken(t)
+	})
+	t.Run("until its own", func(t *testing.T) {
+		g := NewGate()
+		s := serve(t, g, Options{}, func(l *limits) { l.wake = short })
+		s.wait(t).woken(t)
+		g.left(t, 0)
+	})
+}
+
+func TestWakeEndsWithTheServer(t *testing.T) {
+	g := NewGate()
+	s := serve(t, g, Options{})
+	waiters := []*waiter{s.wait(t), s.wait(t), s.wait(t)}
+	if err := s.stop(); err != nil {
+		t.Error(err)
+	}
+	if n := g.waiters.Load(); n != 0 {
+		t.Errorf("%d handlers were left behind", n)
+	}
+	for _, w := range waiters {
+		w.woken(t)
+	}
+	if _, err := s.client.Do(s.request(t, http.MethodGet, "/livez")); err == nil || errors.Is(err, context.Canceled) {
+		t.Errorf("after the end: %v", err)
+	}
+}
