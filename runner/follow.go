@@ -138,14 +138,14 @@ func passing(err error) bool {
 func (r *Runner) wait(ctx context.Context, s election.State) election.Event {
 	r.Database.Disconnect()
 	if r.lastErr != nil { // nobody to notify us: plain backing off
-		r.sleep(ctx, backoff(s.Tries, 200*time.Millisecond, 5*time.Second))
+		r.sleep(ctx, r.backoff(s.Tries, 200*time.Millisecond, 5*time.Second))
 		return r.event(election.Woke)
 	}
 	r.waits++
 	if r.waits == 1 {
 		r.Log.Info("waiting", zap.String("leader", r.view.Lease.Replica), zap.Int64("term", r.view.Fence.Number))
 	}
-	d := backoff(r.waits, 100*time.Millisecond, 2*time.Second)
+	d := r.backoff(r.waits, 100*time.Millisecond, 2*time.Second)
 	if !r.deadline.IsZero() {
 		d = min(d, max(0, time.Until(r.deadline)))
 	}

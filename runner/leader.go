@@ -52,7 +52,7 @@ func (r *Runner) settle(ctx context.Context, s election.State, err error, ok ele
 		r.Log.Warn("not yet", zap.Stringer("phase", s.Phase), zap.Error(err))
 	}
 	r.lastErr = err
-	r.sleep(ctx, backoff(s.Tries+1, 50*time.Millisecond, 2*time.Second))
+	r.sleep(ctx, r.backoff(s.Tries+1, 50*time.Millisecond, 2*time.Second))
 	switch {
 	case errors.Is(err, database.ErrBlocked):
 		return r.event(election.Blocked)
@@ -249,7 +249,7 @@ func (r *Runner) outcome(ctx context.Context, st Step, err error) election.Event
 func (r *Runner) hiccup(ctx context.Context, err error) {
 	r.lastErr = err
 	r.hiccups++
-	r.sleep(ctx, backoff(r.hiccups, 50*time.Millisecond, 5*time.Second))
+	r.sleep(ctx, r.backoff(r.hiccups, 50*time.Millisecond, 5*time.Second))
 }
 
 func (r *Runner) unfenced(st Step) bool {

@@ -62,6 +62,8 @@ type Runner struct {
 	Log      *zap.Logger
 	// Timeout bounds waiting, never a running migration; 0 waits for ever.
 	Timeout time.Duration
+	// Rand jitters the backing off; nil: the program's own source. A simulation seeds it.
+	Rand *rand.Rand
 
 	deadline time.Time
 	since    int64 // last event at the first look
@@ -159,7 +161,7 @@ func (r *Runner) act(ctx context.Context, s election.State) election.Event {
 	case election.Work:
 		return r.work(ctx, r.plan.Steps[s.Next])
 	case election.Pause:
-		r.sleep(ctx, backoff(s.Tries, 100*time.Millisecond, 5*time.Second))
+		r.sleep(ctx, r.backoff(s.Tries, 100*time.Millisecond, 5*time.Second))
 		return r.event(election.Woke)
 	case election.Complete:
 		return r.complete(ctx)
@@ -212,10 +214,13 @@ func (r *Runner) sleep(ctx context.Context, d time.Duration) {
 }
 
 // backoff grows from base to limit and is jittered over its upper half, so that a crowd spreads but nobody spins.
-func backoff(tries int, base, limit time.Duration) time.Duration {
+func (r *Runner) backoff(tries int, base, limit time.Duration) time.Duration {
 	d := base << min(max(tries-1, 0), 16)
 	if d > limit || d <= 0 {
 		d = limit
+	}
+	if r.Rand != nil {
+		return d/2 + time.Duration(r.Rand.Int64N(int64(d/2)+1))
 	}
 	return d/2 + rand.N(d/2+1)
 }

@@ -20,7 +20,7 @@ func (r *Runner) Watch(ctx context.Context) {
 	bySet := r.view.Complete == 0 // opened by comparison, having no complete event of its own
 	for {
 		r.deadline = time.Time{}
-		r.sleep(ctx, backoff(1, watchEvery, watchEvery))
+		r.sleep(ctx, r.backoff(1, watchEvery, watchEvery))
 		if ctx.Err() != nil {
 			return
 		}

@@ -3,9 +3,11 @@ package postgres
 import (
 	"context"
 	"crypto/sha256"
+	"crypto/tls"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net"
 	"strconv"
@@ -84,11 +86,55 @@ func (d *DB) connect(ctx context.Context, role string, params map[string]string)
 	c := d.config.Copy()
 	maps.Copy(c.RuntimeParams, params)
 	c.RuntimeParams["application_name"] = d.tag + "/" + role
-	conn, err := pgconn.ConnectConfig(ctx, c)
+	one := oneConnection(c)
+	conn, err := pgconn.ConnectConfig(ctx, one)
+	if code(err) == "28000" && one != c { // pg_hba may let in only the kind of connection that was not tried
+		conn, err = pgconn.ConnectConfig(ctx, c)
+	}
 	if err != nil {
 		return nil, sortConnect(err)
 	}
 	return conn, nil
+}
+
+// oneConnection has sslmode=prefer, the default, ask for TLS and go on without it on the same connection where the server has
+// none, as libpq does. pgconn would connect a second time, and a start with nothing to do is to cost one connection.
+func oneConnection(c *pgconn.Config) *pgconn.Config {
+	if c.TLSConfig == nil || len(c.Fallbacks) != 1 || c.Fallbacks[0].TLSConfig != nil || c.Fallbacks[0].Host != c.Host || c.Fallbacks[0].Port != c.Port {
+		return c
+	}
+	one, dial, secure := c.Copy(), c.DialFunc, c.TLSConfig
+	one.TLSConfig, one.Fallbacks = nil, nil
+	one.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := dial(ctx, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		if deadline, ok := ctx.Deadline(); ok {
+			_ = conn.SetDeadline(deadline) // a connection that can't keep deadlines fails at its next use
+		}
+		answer := []byte{0}
+		if _, err = conn.Write([]byte{0, 0, 0, 8, 4, 210, 22, 47}); err == nil { // SSLRequest
+			_, err = io.ReadFull(conn, answer)
+		}
+		if err == nil && answer[0] == 'S' {
+			t := tls.Client(conn, secure)
+			if err = t.HandshakeContext(ctx); err == nil {
+				_ = t.SetDeadline(time.Time{})
+				return t, nil
+			}
+		}
+		if err == nil && answer[0] != 'N' { // nothing else may precede the handshake
+			err = errors.New("unexpected answer to the request for TLS")
+		}
+		if err != nil {
+			_ = conn.Close() // the error in hand says more
+			return nil, err
+		}
+		_ = conn.SetDeadline(time.Time{})
+		return conn, nil
+	}
+	return one
 }
 
 // manners are the settings by which the server notices that a leader died: it looks after its client while a statement runs,

@@ -13,7 +13,14 @@ import (
 // is exact; the server itself says which ones refuse that, and only those run beside a guard.
 func (s *session) applyLoose(ctx context.Context, c database.Change) error {
 	began := time.Now()
-	for i := c.From; i <= len(c.Statements); i++ {
+	// after is what is recorded once statement i is done: how far it came, or that all of it is in force.
+	after := func(i int) []database.Event {
+		if i+1 >= len(c.Statements) {
+			return s.outcome(c, time.Since(began))
+		}
+		return []database.Event{progress(c, i+1, 0)}
+	}
+	for i := c.From; i == c.From || i < len(c.Statements); i++ {
 		res, err := s.enter(ctx, s.conn, s.pendingSQL(c.Version)+limits(c))
 		if err != nil {
 			return err
@@ -22,14 +29,13 @@ func (s *session) applyLoose(ctx context.Context, c database.Change) error {
 			rollback(s.conn)
 			return err
 		}
-		if i == len(c.Statements) {
-			return s.commit(ctx, s.conn, s.outcome(c, time.Since(began))...)
+		if i >= len(c.Statements) { // the last one was found done
+			return s.commit(ctx, s.conn, after(i)...)
 		}
-		st := c.Statements[i]
-		err = s.one(ctx, c, st)
+		err = s.one(ctx, c, c.Statements[i])
 		if refuses(err) {
 			rollback(s.conn)
-			if err = s.guarded(ctx, c, i); err != nil {
+			if err = s.guarded(ctx, c, i, after); err != nil {
 				return err
 			}
 			continue
@@ -38,7 +44,7 @@ func (s *session) applyLoose(ctx context.Context, c database.Change) error {
 			rollback(s.conn)
 			return err
 		}
-		if err := s.commit(ctx, s.conn, progress(c, i+1, 0)); err != nil {
+		if err := s.commit(ctx, s.conn, after(i)...); err != nil {
 			return err
 		}
 	}
@@ -61,7 +67,7 @@ func progress(c database.Change, done, trying int) database.Event {
 }
 
 // guarded runs statement i outside a transaction, while the guard's transaction holds the fence row.
-func (s *session) guarded(ctx context.Context, c database.Change, i int) error {
+func (s *session) guarded(ctx context.Context, c database.Change, i int, after func(int) []database.Event) error {
 	st := c.Statements[i]
 	if s.db.pooled {
 		return at(c, st, errPooled)
@@ -106,7 +112,7 @@ func (s *session) guarded(ctx context.Context, c database.Change, i int) error {
 		}
 		return err
 	}
-	return s.commit(ctx, s.guard, progress(c, i+1, 0))
+	return s.commit(ctx, s.guard, after(i)...)
 }
 
 func (s *session) guardRecord(ctx context.Context, e database.Event) error {

@@ -1,0 +1,464 @@
+package runner_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/schemagate/schemagate/database"
+)
+
+// world is a database with faults: a fence row with a lock, a history, a lease, and sessions that live on when their client
+// dies, as a server's do. It decides nothing that the adapters do not decide: the term check is database.Term.Check itself.
+// Time is the bubble's.
+type world struct {
+	mu       sync.Mutex
+	ready    bool
+	fence    database.Term
+	history  []database.Event
+	lock     *simSession // who holds the fence row
+	sessions map[*simSession]bool
+	lease    simLease
+	began    map[int64]bool // terms whose recovery has begun (the history was read under them)
+	broken   []string       // invariants found broken
+	hits     map[string]int // faults that took effect
+}
+
+type simLease struct {
+	claim    database.Claim
+	node     *node // whose presence connection it is
+	renewed  time.Time
+	ttl      time.Duration
+	interval time.Duration
+}
+
+func newWorld() *world {
+	return &world{sessions: map[*simSession]bool{}, began: map[int64]bool{}, hits: map[string]int{}}
+}
+
+func (w *world) breach(format string, args ...any) {
+	w.broken = append(w.broken, fmt.Sprintf(format, args...))
+}
+
+// append writes events and checks the invariants at the moment of the commit, whatever the code above believes.
+func (w *world) append(t database.Term, events ...database.Event) {
+	if t.Number < w.fence.Number && w.began[w.fence.Number] {
+		w.breach("term %d wrote %q after term %d had begun its recovery", t.Number, events[0].Kind, w.fence.Number)
+	}
+	for _, e := range events {
+		e.ID, e.Term, e.Holder, e.At = int64(len(w.history)+1), t.Number, t.Holder, time.Now()
+		if e.Kind == database.Applied && w.inForce(e.Version) {
+			w.breach("%s was applied twice, the second time in term %d", e.Version, t.Number)
+		}
+		w.history = append(w.history, e)
+	}
+}
+
+func (w *world) inForce(version string) bool {
+	for i := len(w.history) - 1; i >= 0; i-- {
+		if e := w.history[i]; e.Version == version {
+			switch e.Kind {
+			case database.Applied:
+				return true
+			case database.RolledBack:
+				return false
+			}
+		}
+	}
+	return false
+}
+
+// node is one replica's side of the world: its network, its being paused or dead, its clock.
+type node struct {
+	w     *world
+	name  string
+	rng   *rand.Rand
+	rate  float64 // of its clock: a lease is trusted for rate times as long
+	quiet func() bool
+
+	mu      sync.Mutex
+	dead    bool
+	paused  time.Time
+	cut     time.Time
+	traffic int
+}
+
+func (n *node) hit(fault string) {
+	n.w.mu.Lock()
+	n.w.hits[fault]++
+	n.w.mu.Unlock()
+}
+
+// at is the boundary of every call: here a replica is stopped for a while, or for good.
+func (n *node) at() {
+	for {
+		n.mu.Lock()
+		dead, until := n.dead, n.paused
+		n.mu.Unlock()
+		if dead {
+			runtime.Goexit()
+		}
+		d := time.Until(until)
+		if d <= 0 {
+			return
+		}
+		time.Sleep(d)
+	}
+}
+
+// request takes the time of the way there, and fails where the way is cut.
+func (n *node) request(ctx context.Context) error {
+	n.at()
+	n.mu.Lock()
+	d := time.Duration(n.rng.IntN(2_000_000) + 1000)
+	lost := !n.quiet() && n.rng.IntN(60) == 0
+	cut := time.Until(n.cut)
+	n.mu.Unlock()
+	time.Sleep(d)
+	n.at()
+	if cut > 0 || lost {
+		n.hit("request lost")
+		return fmt.Errorf("%w: request lost", database.ErrUnreachable)
+	}
+	return ctx.Err()
+}
+
+// replyLost decides whether what was done is reported as failed.
+func (n *node) replyLost() bool {
+	n.mu.Lock()
+	lost := !n.quiet() && n.rng.IntN(25) == 0
+	n.mu.Unlock()
+	if lost {
+		n.hit("reply lost")
+	}
+	return lost
+}
+
+type simDB struct {
+	*node
+	conn bool
+}
+
+func (d *simDB) Traits() database.Traits {
+	return database.Traits{Name: "simulation", Fenced: true, ReleaseTransaction: true}
+}
+
+func (d *simDB) Disconnect() { d.conn = false }
+
+func (d *simDB) Look(ctx context.Context, q database.Query) (database.View, error) {
+	if err := d.request(ctx); err != nil {
+		return database.View{}, err
+	}
+	w := d.w
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	v := database.View{Ready: w.ready, Fence: w.fence, Last: int64(len(w.history))}
+	for _, e := range w.history {
+		if e.Kind == database.Complete && e.Digest == q.Digest {
+			v.Complete = e.ID
+		}
+		if e.Kind == database.Failed && q.Since >= 0 && e.ID > q.Since {
+			v.Failures = append(v.Failures, e)
+		}
+	}
+	l := w.lease
+	if l.claim.Holder != "" {
+		age := time.Since(l.renewed)
+		dead := l.node.isDead() && age > 2*l.interval
+		v.Lease = database.Lease{Holder: l.claim.Holder, Replica: l.claim.Replica, Alive: age < l.ttl && !dead, Dead: dead, AgeMS: age.Milliseconds()}
+	}
+	return v, nil
+}
+
+func (n *node) isDead() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.dead
+}
+
+func (d *simDB) Prepare(ctx context.Context) error {
+	if err := d.request(ctx); err != nil {
+		return err
+	}
+	d.w.mu.Lock()
+	defer d.w.mu.Unlock()
+	d.w.ready = true
+	return nil
+}
+
+func (d *simDB) History(ctx context.Context, _ bool) ([]database.Event, error) {
+	if err := d.request(ctx); err != nil {
+		return nil, err
+	}
+	d.w.mu.Lock()
+	defer d.w.mu.Unlock()
+	d.w.began[d.w.fence.Number] = true
+	return append([]database.Event(nil), d.w.history...), nil
+}
+
+func (d *simDB) Mint(ctx context.Context, seen int64, holder string) (database.Term, error) {
+	if err := d.request(ctx); err != nil {
+		return database.Term{}, err
+	}
+	w := d.w
+	if !w.await(nil, 500*time.Millisecond) {
+		d.evict(seen)
+		return database.Term{}, database.ErrBlocked
+	}
+	w.mu.Lock()
+	mine := database.Term{Number: seen + 1, Holder: holder}
+	if w.fence.Number == seen {
+		w.fence = mine
+	}
+	now := w.fence
+	w.mu.Unlock()
+	if d.replyLost() {
+		return database.Term{}, database.ErrUnreachable
+	}
+	return mine, mine.Check(now)
+}
+
+// await waits for the fence row's lock and gives it to s; nil only looks.
+func (w *world) await(s *simSession, limit time.Duration) bool {
+	for waited := time.Duration(0); ; waited += 7 * time.Millisecond {
+		w.mu.Lock()
+		free := w.lock == nil
+		if free && s != nil {
+			w.lock = s
+		}
+		w.mu.Unlock()
+		if free || waited > limit {
+			return free
+		}
+		time.Sleep(7 * time.Millisecond)
+	}
+}
+
+func (d *simDB) evict(last int64) (left int) {
+	d.w.mu.Lock()
+	defer d.w.mu.Unlock()
+	for s := range d.w.sessions {
+		if s.term.Number <= last {
+			left++
+			d.w.end(s)
+		}
+	}
+	return left
+}
+
+func (w *world) end(s *simSession) {
+	if s.ended {
+		return
+	}
+	s.ended = true
+	delete(w.sessions, s)
+	if w.lock == s {
+		w.lock = nil
+	}
+}
+
+func (d *simDB) Drain(ctx context.Context, t database.Term) error {
+	if err := d.request(ctx); err != nil {
+		return err
+	}
+	if d.evict(t.Number-1) > 0 {
+		return database.ErrBlocked
+	}
+	return nil
+}
+
+func (d *simDB) Lead(ctx context.Context, t database.Term, o database.Origin) (database.Session, error) {
+	if err := d.request(ctx); err != nil {
+		return nil, err
+	}
+	s := &simSession{node: d.node, term: t, origin: o}
+	d.w.mu.Lock()
+	d.w.sessions[s] = true
+	d.w.mu.Unlock()
+	return s, nil
+}
+
+// simSession is a session at the server: it lives until it is closed, ended, or its dead client is noticed.
+type simSession struct {
+	*node
+	term   database.Term
+	origin database.Origin
+	ended  bool // under world.mu
+}
+
+func (s *simSession) Close() {
+	s.w.mu.Lock()
+	defer s.w.mu.Unlock()
+	if !s.dead { // a dead client closes nothing
+		s.w.end(s)
+	}
+}
+
+func (s *simSession) gone() bool {
+	s.w.mu.Lock()
+	defer s.w.mu.Unlock()
+	return s.ended
+}
+
+// enter begins a transaction: the fence row is locked, then compared by the production code.
+func (s *simSession) enter(ctx context.Context) error {
+	if err := s.request(ctx); err != nil {
+		return fmt.Errorf("%w: %w", database.ErrInterrupted, err)
+	}
+	if s.gone() {
+		return database.ErrInterrupted
+	}
+	if !s.w.await(s, 500*time.Millisecond) {
+		return database.ErrBlocked
+	}
+	s.w.mu.Lock()
+	now := s.w.fence
+	s.w.mu.Unlock()
+	if err := s.term.Check(now); err != nil {
+		s.rollback()
+		return err
+	}
+	return nil
+}
+
+func (s *simSession) rollback() {
+	s.w.mu.Lock()
+	defer s.w.mu.Unlock()
+	if s.w.lock == s {
+		s.w.lock = nil
+	}
+}
+
+// commit keeps what the transaction did, unless the session was ended or the request was lost, and may lose the answer.
+func (s *simSession) commit(ctx context.Context, events ...database.Event) error {
+	if err := s.request(ctx); err != nil {
+		if errors.Is(err, context.Canceled) {
+			s.rollback()
+			return database.ErrInterrupted
+		}
+		s.w.mu.Lock() // the connection broke before the commit arrived
+		s.w.end(s)
+		s.w.mu.Unlock()
+		return database.ErrUnknown
+	}
+	s.w.mu.Lock()
+	if s.ended {
+		s.w.mu.Unlock()
+		return database.ErrUnknown
+	}
+	s.w.append(s.term, events...)
+	s.w.lock = nil
+	s.w.mu.Unlock()
+	if s.replyLost() {
+		return database.ErrUnknown
+	}
+	return nil
+}
+
+func (s *simSession) Apply(ctx context.Context, changes ...database.Change) error {
+	if err := s.enter(ctx); err != nil {
+		return err
+	}
+	s.w.mu.Lock()
+	done := s.w.inForce(changes[0].Version)
+	s.w.mu.Unlock()
+	if done {
+		s.rollback()
+		return database.ErrNotPending
+	}
+	s.mu.Lock()
+	d := time.Duration(s.rng.Int64N(int64(6 * time.Second)))
+	if s.rng.IntN(6) == 0 {
+		d *= 8 // several TTLs
+	}
+	s.mu.Unlock()
+	for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		if s.gone() {
+			s.hit("statement ended")
+			return database.ErrInterrupted
+		}
+		if ctx.Err() != nil {
+			s.rollback()
+			return database.ErrInterrupted
+		}
+		if s.isDead() { // the statement goes on at the server; nothing will ever commit it
+			runtime.Goexit()
+		}
+	}
+	c := changes[0]
+	return s.commit(ctx, database.Event{Kind: database.Applied, Version: c.Version, Checksum: c.Checksum, Replica: s.origin.Replica})
+}
+
+func (s *simSession) Record(ctx context.Context, events ...database.Event) error {
+	if err := s.enter(ctx); err != nil {
+		return err
+	}
+	return s.commit(ctx, events...)
+}
+
+func (s *simSession) Probe(context.Context, database.Statement) (bool, error) {
+	return false, database.ErrUndecided
+}
+
+// Acquire is the lease row, judged on the server's clock.
+func (d *simDB) Acquire(ctx context.Context, c database.Claim) (database.Holding, error) {
+	if err := d.request(ctx); err != nil {
+		return nil, err
+	}
+	w := d.w
+	w.mu.Lock()
+	l := w.lease
+	age := time.Since(l.renewed)
+	free := l.claim.Holder == "" || age >= l.ttl || l.node.isDead() && age > 2*l.interval
+	if free {
+		w.lease = simLease{claim: c, node: d.node, renewed: time.Now(), ttl: simTTL, interval: simInterval}
+	}
+	w.mu.Unlock()
+	if !free {
+		return nil, database.ErrHeld
+	}
+	if d.replyLost() {
+		return nil, database.ErrUnreachable
+	}
+	return &simHolding{d.node, c}, nil
+}
+
+type simHolding struct {
+	*node
+	claim database.Claim
+}
+
+func (h *simHolding) Renew(ctx context.Context) error {
+	if err := h.request(ctx); err != nil {
+		return err
+	}
+	h.w.mu.Lock()
+	held := h.w.lease.claim.Holder == h.claim.Holder
+	if held {
+		h.w.lease.renewed = time.Now()
+	}
+	h.w.mu.Unlock()
+	switch {
+	case !held:
+		return database.ErrHeld
+	case h.replyLost():
+		return database.ErrUnreachable
+	}
+	return nil
+}
+
+func (h *simHolding) Release(ctx context.Context) error {
+	if err := h.request(ctx); err != nil {
+		return err
+	}
+	h.w.mu.Lock()
+	defer h.w.mu.Unlock()
+	if h.w.lease.claim.Holder == h.claim.Holder {
+		h.w.lease.claim.Holder = ""
+	}
+	return nil
+}
