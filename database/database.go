@@ -17,7 +17,8 @@ type Database interface {
 	// History returns all events of the service in order, without down scripts unless asked.
 	History(ctx context.Context, downs bool) ([]Event, error)
 	// Mint raises the term from seen to seen+1 in holder's name, by compare-and-set. While the fence row is locked by an
-	// older term's session it ends that session and returns ErrBlocked; it returns a FencedError where the term is another.
+	// older term's session it ends that session and returns ErrBlocked; it returns a FencedError where the term is another,
+	// even while a newer term's session holds the lock.
 	// Minting twice with the same seen and holder is minting once.
 	Mint(ctx context.Context, seen int64, holder string) (Term, error)
 	// Drain ends the sessions of older terms and returns ErrBlocked until none is left.

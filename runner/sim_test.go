@@ -92,8 +92,12 @@ func simulate(t *testing.T, seed uint64) (broken []string, hits map[string]int) 
 func run(ctx context.Context, nd *node, set *migrations.Set) string {
 	db := &simDB{node: nd}
 	timing := election.Timing{TTL: time.Duration(float64(simTTL) * nd.rate), Interval: time.Duration(float64(simInterval) * nd.rate)}
+	log := zap.NewNop()
+	if os.Getenv("SCHEMAGATE_TEST_SEED") != "" { // a replay is watched
+		log = zap.Must(zap.NewDevelopment()).With(zap.String("replica", nd.name))
+	}
 	r := &runner.Runner{
-		Database: db, Elector: &lease.Elector{Leases: db, Timing: timing}, Set: set, Campaigns: true, Log: zap.NewNop(),
+		Database: db, Elector: &lease.Elector{Leases: db, Timing: timing}, Set: set, Campaigns: true, Log: log,
 		Candidate: election.Candidate{Replica: nd.name}, Rand: rand.New(rand.NewPCG(nd.rng.Uint64(), 2)),
 		Policy: runner.Policy{LockTimeout: time.Second},
 	}
@@ -114,7 +118,7 @@ func run(ctx context.Context, nd *node, set *migrations.Set) string {
 func misbehave(rng *rand.Rand, nodes []*node, quiet func() bool) {
 	crashed := 0
 	for !quiet() {
-		time.Sleep(time.Duration(rng.Int64N(int64(4 * time.Second))))
+		time.Sleep(time.Duration(rng.Int64N(int64(20 * time.Second))))
 		nd := nodes[rng.IntN(len(nodes))]
 		d := time.Duration(rng.Int64N(int64(3 * simTTL)))
 		what := rng.IntN(3)

@@ -93,8 +93,14 @@ func (n *node) hit(fault string) {
 	n.w.mu.Unlock()
 }
 
-// at is the boundary of every call: here a replica is stopped for a while, or for good.
+// at is the boundary of every call: here a replica is stopped for a while, or for good. Pauses that begin right here find the
+// narrow places, between an election's answer and the first statement, that pauses at random times miss.
 func (n *node) at() {
+	n.mu.Lock()
+	if !n.quiet() && n.rng.IntN(40) == 0 {
+		n.paused = time.Now().Add(time.Duration(n.rng.Int64N(int64(3 * simTTL))))
+	}
+	n.mu.Unlock()
 	for {
 		n.mu.Lock()
 		dead, until := n.dead, n.paused
@@ -206,6 +212,12 @@ func (d *simDB) Mint(ctx context.Context, seen int64, holder string) (database.T
 	}
 	w := d.w
 	if !w.await(nil, 500*time.Millisecond) {
+		w.mu.Lock()
+		now := w.fence
+		w.mu.Unlock()
+		if now.Number != seen {
+			return database.Term{}, &database.FencedError{Mine: database.Term{Number: seen + 1, Holder: holder}, Current: now}
+		}
 		d.evict(seen)
 		return database.Term{}, database.ErrBlocked
 	}
@@ -227,11 +239,12 @@ func (w *world) await(s *simSession, limit time.Duration) bool {
 	for waited := time.Duration(0); ; waited += 7 * time.Millisecond {
 		w.mu.Lock()
 		free := w.lock == nil
-		if free && s != nil {
+		ended := s != nil && s.ended // its backend is gone, and waits for nothing any more
+		if free = free && !ended; free && s != nil {
 			w.lock = s
 		}
 		w.mu.Unlock()
-		if free || waited > limit {
+		if free || ended || waited > limit {
 			return free
 		}
 		time.Sleep(7 * time.Millisecond)
@@ -371,7 +384,7 @@ func (s *simSession) Apply(ctx context.Context, changes ...database.Change) erro
 		return database.ErrNotPending
 	}
 	s.mu.Lock()
-	d := time.Duration(s.rng.Int64N(int64(6 * time.Second)))
+	d := time.Duration(s.rng.Int64N(int64(4 * time.Second)))
 	if s.rng.IntN(6) == 0 {
 		d *= 8 // several TTLs
 	}

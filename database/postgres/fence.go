@@ -34,12 +34,23 @@ func (d *DB) Mint(ctx context.Context, seen int64, holder string) (database.Term
 	where := " where service =" + lit(d.opt.Service)
 	_, err = script(ctx, conn, "begin isolation level read committed; set local lock_timeout = "+num(fenceWait.Milliseconds())+
 		"; update "+d.table("fence")+" set term = term + 1, holder ="+lit(holder)+where+" and term = "+num(seen)+"; commit")
+	mine := database.Term{Number: seen + 1, Holder: holder}
 	if err != nil {
 		rollback(conn)
-		if errors.Is(err, database.ErrBlocked) {
-			if _, eerr := d.evict(ctx, seen); eerr != nil {
-				return database.Term{}, eerr
-			}
+		if !errors.Is(err, database.ErrBlocked) {
+			return database.Term{}, err
+		}
+		// The lock may be a newer term's. Reading needs no lock, and whoever minted from what we saw has fenced us: waiting on
+		// here, with an old term to mint from, would be for ever if that one is dead.
+		now, ferr := d.fence(ctx)
+		if ferr != nil {
+			return database.Term{}, ferr
+		}
+		if now.Number != seen {
+			return mine, mine.Check(now)
+		}
+		if _, eerr := d.evict(ctx, seen); eerr != nil {
+			return database.Term{}, eerr
 		}
 		return database.Term{}, err
 	}
@@ -48,7 +59,6 @@ func (d *DB) Mint(ctx context.Context, seen int64, holder string) (database.Term
 	if err != nil {
 		return database.Term{}, err
 	}
-	mine := database.Term{Number: seen + 1, Holder: holder}
 	return mine, mine.Check(now)
 }
 

@@ -1,0 +1,51 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+
+	"github.com/schemagate/schemagate/database"
+)
+
+// fenceWait bounds the waits of our own short writes: long enough for somebody's commit on a busy disk, short enough to go
+// back and ask whether one is still elected. readWait does so for reads, which wait only while somebody commits.
+const (
+	fenceWait = 500 * time.Millisecond
+	readWait  = 2 * time.Second
+)
+
+// Mint raises the term. It is ErrBlocked as long as an older term's session, or the app, is writing.
+func (d *DB) Mint(ctx context.Context, seen int64, holder string) (database.Term, error) {
+	c, err := d.control(ctx)
+	if err != nil {
+		return database.Term{}, err
+	}
+	var now database.Term
+	err = d.transact(ctx, c, func() error {
+		err := c.exec(ctx, "update main.schemagate_fence set term = term + 1, holder = ? where service = ? and term = ?", holder, d.opt.Service, seen)
+		if err == nil {
+			// The row tells, not the update's count: an earlier try of this very mint may have been committed.
+			now, err = c.fence(ctx, d.opt.Service)
+		}
+		return err
+	})
+	if err != nil {
+		return database.Term{}, err
+	}
+	mine := database.Term{Number: seen + 1, Holder: holder}
+	return mine, mine.Check(now)
+}
+
+func (c *conn) fence(ctx context.Context, service string) (t database.Term, err error) {
+	err = c.c.QueryRowContext(ctx, "select term, holder from main.schemagate_fence where service = ?", service).Scan(&t.Number, &t.Holder)
+	if errors.Is(err, sql.ErrNoRows) {
+		return database.Term{}, nil
+	}
+	return t, err
+}
+
+// Drain has nothing to end: the mint had the write lock, so no older transaction was open then, and none passes the fence
+// since. What a dead process left is rolled back by whoever opens the file next.
+func (d *DB) Drain(context.Context, database.Term) error { return nil }
