@@ -2,7 +2,6 @@ package servers
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -160,13 +159,10 @@ func (p *PG) DatabaseURL(name string) string {
 // NewDatabase makes an empty database and returns its URL. It is dropped after the test, whoever is still connected.
 func (p *PG) NewDatabase(tb TB) string {
 	tb.Helper()
-	name := "test_" + strings.ToLower(rand.Text()[:12])
+	name := databaseName()
 	p.Exec(tb, "CREATE DATABASE "+name)
 	tb.Cleanup(func() {
-		p.mu.Lock()
-		up := p.proc != nil && !p.proc.ended() && !p.paused
-		p.mu.Unlock()
-		if up { // else it goes with the server
+		if p.answers() { // else it goes with the server
 			p.Exec(tb, "DROP DATABASE "+name+" WITH (FORCE)")
 		}
 	})

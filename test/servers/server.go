@@ -2,6 +2,7 @@ package servers
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net"
@@ -10,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -79,6 +81,9 @@ func (s *server) own(path string) error {
 	}
 	return os.Chown(path, int(s.credential.Uid), int(s.credential.Gid))
 }
+
+// databaseName is one that no server has yet.
+func databaseName() string { return "test_" + strings.ToLower(rand.Text()[:12]) }
 
 func credentialOf(name string) (*syscall.Credential, error) {
 	u, err := user.Lookup(name)
@@ -213,6 +218,13 @@ func (s *server) Pid() int {
 		return 0
 	}
 	return s.proc.pid
+}
+
+// answers tells whether the server is up and not paused.
+func (s *server) answers() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.proc != nil && !s.proc.ended() && !s.paused
 }
 
 // Dir is the server's own directory.
