@@ -1,8 +1,12 @@
 package migrations
 
 import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path"
 	"strings"
-	"time"
 )
 
 // fileName is what a file's name says.
@@ -12,12 +16,13 @@ type fileName struct {
 	both          bool // the name gives no direction
 }
 
-// nativeName reads 0001_name.up.sql, 0001_name.down.sql and sqlx's 0001_name.sql.
+// nativeName reads 0001_name.up.sql, 0001_name.down.sql and sqlx's 0001_name.sql; for MongoDB .json, where the direction must
+// be given.
 func nativeName(base string) (fileName, bool) {
-	stem := base[:len(base)-len(".sql")]
-	version, rest := cutDigits(stem)
+	ext := path.Ext(base)
+	version, rest := cutDigits(strings.TrimSuffix(base, ext))
 	name, ok := strings.CutPrefix(rest, "_")
-	if version == "" || !ok {
+	if version == "" || !ok || ext != ".sql" && ext != ".json" {
 		return fileName{}, false
 	}
 	n := fileName{version: version}
@@ -27,19 +32,63 @@ func nativeName(base string) (fileName, bool) {
 	if n.name, n.down = strings.CutSuffix(name, ".down"); !n.down {
 		n.both = true
 	}
-	return n, true
+	return n, ext == ".sql" || n.down
 }
 
 // parseNative reads a file of golang-migrate's or sqlx's naming. A direction's text is the whole file.
 func parseNative(l *loader, f source) {
 	n, _ := nativeName(f.base())
-	script, d, problems := sqlText{dialect: l.Dialect, file: f.path, line: 1, text: f.text, noTransaction: strings.HasPrefix(f.text, "-- no-transaction")}.parse()
+	var (
+		script   Script
+		d        directives
+		problems []*Problem
+	)
+	if path.Ext(f.path) == ".json" {
+		script, problems = parseJSON(f.path, f.text)
+		if l.Dialect != MongoDB {
+			l.problem(f.path, 0, "is a migration for MongoDB in a set for "+string(l.Dialect), "move it out of the folder, or check the database URL")
+		}
+	} else {
+		script, d, problems = nativeText(l.Dialect, f.path, f.text).parse()
+	}
 	l.problems = append(l.problems, problems...)
 	if !n.down {
-		l.addUp(up{Migration: Migration{Version: n.version, Name: n.name, Format: "native", Up: script}, source: f}, d)
+		l.addUp(up{Migration: Migration{Version: n.version, Name: n.name, Format: native, Up: script}, source: f}, d)
 		return
 	}
 	l.addDownFile(n.version, script, d)
+}
+
+// nativeText honours sqlx's own way to say no-transaction, which is how a file starts.
+func nativeText(d Dialect, file, text string) sqlText {
+	return sqlText{dialect: d, file: file, line: 1, text: text, noTransaction: strings.HasPrefix(text, "-- no-transaction")}
+}
+
+func nativeDown(d Dialect, file, text string) (Script, []*Problem) {
+	if d == MongoDB {
+		return parseJSON(file, text)
+	}
+	return nativeText(d, file, text).parseDown()
+}
+
+// parseJSON takes a declarative MongoDB migration; what its commands are is the database's business.
+func parseJSON(file, text string) (Script, []*Problem) {
+	script := Script{File: file, Text: text, Language: "json"}
+	decoder := json.NewDecoder(strings.NewReader(text))
+	var value any
+	err := decoder.Decode(&value)
+	offset := decoder.InputOffset()
+	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
+		offset = syntax.Offset
+	} else if err == nil {
+		rest := bytes.TrimSpace([]byte(text[offset:]))
+		if len(rest) == 0 {
+			return script, nil
+		}
+		err = errors.New("more after its end")
+	}
+	line := 1 + strings.Count(text[:min(int(offset), len(text))], "\n")
+	return script, []*Problem{{File: file, Line: line, Msg: fmt.Sprintf("is not valid JSON (%s)", err), Remedy: "write one JSON value: an array of commands"}}
 }
 
 // addDownFile takes a way back from a file of its own.
@@ -49,39 +98,4 @@ func (l *loader) addDownFile(version string, script Script, d directives) {
 		l.problem(script.File, 0, "holds no statement to roll back with", "delete the file if there is no way back, or write SELECT 1 if nothing is to be undone")
 	}
 	l.downs = append(l.downs, down{script, version})
-}
-
-// Native returns the files of a new migration, by name: a way up and a way back to be written.
-func Native(name string, at time.Time) map[string]string {
-	base := at.UTC().Format("20060102150405") + "_" + sanitise(name)
-	return map[string]string{
-		base + ".up.sql": `-- Write the change here. It runs in one transaction, with a lock timeout. Lines at the head of this file change that:
--- "schemagate: no-transaction" is for CREATE INDEX CONCURRENTLY and the like; others are phase=contract, phase=cutover,
--- lock_timeout=2s, statement_timeout=1m, idempotent.
-`,
-		base + ".down.sql": `-- Write the way back here, or delete this file if there is none.
-`,
-	}
-}
-
-// sanitise turns what a person types into a file's name.
-func sanitise(name string) string {
-	var b strings.Builder
-	gap := false
-	for _, r := range strings.ToLower(name) {
-		switch {
-		case 'a' <= r && r <= 'z' || '0' <= r && r <= '9':
-			if gap && b.Len() > 0 {
-				b.WriteByte('_')
-			}
-			gap = false
-			b.WriteRune(r)
-		default:
-			gap = true
-		}
-	}
-	if b.Len() == 0 {
-		return "migration"
-	}
-	return b.String()
 }

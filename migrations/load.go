@@ -86,46 +86,81 @@ func (l *loader) problem(file string, line int, msg, remedy string) {
 
 // read collects the migrations of all files.
 func (l *loader) read() {
-	files, other := l.list()
-	if len(l.problems) > 0 && len(files) == 0 {
+	names, folders := l.list()
+	if len(l.problems) > 0 && len(names) == 0 {
 		return
 	}
-	first := ""
-	found := false
-	for _, name := range files {
-		found = true
-		f, ok := l.readFile(name)
-		if !ok {
-			continue
+	var files []recognised
+	for _, name := range names {
+		if f, ok := l.readFile(name); ok {
+			if r, ok := l.recognise(f); ok {
+				files = append(files, r)
+			}
 		}
-		format := l.recognise(f)
-		if format == nil {
-			continue
-		}
-		if first == "" {
-			l.format, first = format.name, name
-		}
-		if format.name != l.format {
-			l.problem(name, 0, fmt.Sprintf("looks like %s, but %s is %s", format.name, first, l.format), "keep one format per folder")
-			continue
-		}
-		format.parse(l, f)
 	}
-	if !found {
+	if len(names) == len(files) && !slices.ContainsFunc(files, func(f recognised) bool { return f.format != flyway }) {
+		files = append(files, l.flywayFolders(folders)...)
+	}
+	if len(names) == 0 && len(files) == 0 {
 		remedy := "check SCHEMAGATE_MIGRATIONS, and what is mounted or copied there"
-		if other != "" {
-			remedy = "there are files in " + other + "; point SCHEMAGATE_MIGRATIONS there"
+		if len(folders) > 0 {
+			remedy = "it has the folder " + folders[0] + "; point SCHEMAGATE_MIGRATIONS there if that is meant"
 		}
 		l.problem(".", 0, "holds no migration", remedy)
+		return
+	}
+	l.parse(files)
+}
+
+// parse reads files of one format. A plain file goes with its neighbours, where their marks may be left out.
+func (l *loader) parse(files []recognised) {
+	var first recognised
+	for _, f := range files {
+		if first.format == "" || first.plain && !f.plain {
+			first = f
+		}
+	}
+	l.format = first.format
+	for _, f := range files {
+		if f.plain && (l.format == tern || l.format == upDown) {
+			f.format = l.format
+		}
+		if f.format != l.format {
+			l.problem(f.path, 0, fmt.Sprintf("looks like %s, but %s is %s", f.format, first.path, l.format), "keep one format per folder")
+			continue
+		}
+		formatNamed(f.format).parse(l, f.source)
 	}
 }
 
-// list returns the files that may be migrations, and a subfolder that may be meant where there are none.
-func (l *loader) list() (files []string, folder string) {
+// flywayFolders reads what Flyway would find in the folders below.
+func (l *loader) flywayFolders(folders []string) []recognised {
+	var files []recognised
+	for _, folder := range folders {
+		err := fs.WalkDir(l.fsys, folder, func(name string, e fs.DirEntry, err error) error {
+			if err != nil || e.IsDir() {
+				return err
+			}
+			if _, ok := flywayName(e.Name()); ok && !isBeside(name) {
+				if f, ok := l.readFile(name); ok {
+					files = append(files, recognised{source: f, format: flyway})
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			l.problems = append(l.problems, &Problem{File: folder, Msg: "can't be read (" + plainCause(err) + ")", Remedy: "check its permissions and the mount", cause: err})
+		}
+	}
+	return files
+}
+
+// list returns the files that may be migrations, and the folders beside them.
+func (l *loader) list() (files, folders []string) {
 	entries, err := fs.ReadDir(l.fsys, ".")
 	if err != nil {
 		l.problems = append(l.problems, &Problem{File: ".", Msg: "can't be read (" + plainCause(err) + ")", Remedy: "check SCHEMAGATE_MIGRATIONS, and what is mounted or copied there", cause: err})
-		return nil, ""
+		return nil, nil
 	}
 	for _, e := range entries {
 		name := e.Name()
@@ -139,30 +174,22 @@ func (l *loader) list() (files []string, folder string) {
 		}
 		switch {
 		case isDir:
-			folder = name
+			folders = append(folders, name)
 		case isBeside(name):
 			l.beside = append(l.beside, name)
-		case maybeMigration(name):
+		case l.maybeMigration(name):
 			files = append(files, name)
+		default:
+			l.refuse(name)
 		}
 	}
-	return files, folder
+	return files, folders
 }
 
 // isBeside reports whether name is a fixture or a check, which stands beside a migration.
 func isBeside(name string) bool {
 	stem := strings.TrimSuffix(strings.TrimSuffix(name, ".sql"), ".js")
 	return stem != name && (strings.HasSuffix(stem, ".fixture") || strings.HasSuffix(stem, ".check"))
-}
-
-// maybeMigration reports whether a file must be understood. Others, like a README or a Go file that embeds the folder, may lie
-// there; scripts in a language that some format uses may not, unless they are no migration by any format's name.
-func maybeMigration(name string) bool {
-	switch strings.ToLower(path.Ext(name)) {
-	case ".sql":
-		return true
-	}
-	return false
 }
 
 // plainCause is an error of the file system without its path, which is the image's business.
@@ -197,7 +224,9 @@ func (l *loader) readFile(name string) (source, bool) {
 
 // addUp takes a parsed migration into the set.
 func (l *loader) addUp(u up, d directives) {
-	u.Checksum = checksum(u.Up.Text)
+	if u.Checksum == "" {
+		u.Checksum = checksum(u.Up.Text)
+	}
 	u.Phase, u.After, u.afterLine = d.phase, d.after, d.afterLine
 	if u.Phase == "" {
 		u.Phase = l.Phase

@@ -128,7 +128,7 @@ func TestLoadProblems(t *testing.T) {
 	}{
 		{"empty folder", folder{}, []string{"migrations folder: holds no migration: check SCHEMAGATE_MIGRATIONS"}},
 		{"no migration", folder{"README.md": "x", ".x.sql": ok}, []string{"migrations folder: holds no migration"}},
-		{"one level too high", folder{"sql/0001_a.up.sql": ok}, []string{"there are files in sql; point SCHEMAGATE_MIGRATIONS there"}},
+		{"one level too high", folder{"sql/0001_a.up.sql": ok}, []string{"it has the folder sql; point SCHEMAGATE_MIGRATIONS there"}},
 		{"empty file", folder{"1_a.up.sql": " \n"}, []string{"1_a.up.sql: is empty"}},
 		{"comments only", folder{"1_a.up.sql": "-- soon\n", "2_b.up.sql": ok, "2_b.down.sql": "/* no */"}, []string{"1_a.up.sql: holds no statement to apply", "2_b.down.sql: holds no statement to roll back with: delete the file"}},
 		{"only a transaction", folder{"1_a.up.sql": "BEGIN; COMMIT;"}, []string{"1_a.up.sql: holds no statement"}},

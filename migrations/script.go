@@ -31,6 +31,7 @@ func (t sqlText) parse() (Script, directives, []*Problem) {
 	var (
 		statements []Statement
 		controls   []control
+		alone      []control
 		head       []comment
 		problems   []*Problem
 	)
@@ -46,13 +47,14 @@ func (t sqlText) parse() (Script, directives, []*Problem) {
 		}
 		for _, c := range s.late {
 			if _, ok := c.directive(); ok {
-				problems = append(problems, &Problem{File: t.file, Line: c.line, Msg: "schemagate: directive after the first statement", Remedy: "move it to the head, before any statement"})
+				problems = append(problems, lateDirective(t.file, c.line))
 			}
 		}
 		for _, c := range s.controls {
 			c.index += len(statements)
 			controls = append(controls, c)
 		}
+		alone = append(alone, s.alone...)
 		statements = append(statements, s.statements...)
 	}
 	d, ps := parseDirectives(t.file, head)
@@ -61,6 +63,10 @@ func (t sqlText) parse() (Script, directives, []*Problem) {
 	script.File, script.Text, script.Language = t.file, t.text, "sql"
 	script.NoTransaction = script.NoTransaction || t.noTransaction
 	script.Statements = statements
+	if !script.NoTransaction {
+		script.NoTransaction, ps = outside(t.file, len(statements), alone)
+		problems = append(problems, ps...)
+	}
 	if len(problems) == 0 {
 		script.Statements, problems = unwrap(t.file, statements, controls, script.NoTransaction)
 	}
@@ -74,4 +80,8 @@ func normalise(text string) string {
 		text = strings.ReplaceAll(text, "\r\n", "\n")
 	}
 	return text
+}
+
+func lateDirective(file string, line int) *Problem {
+	return &Problem{File: file, Line: line, Msg: "schemagate: directive after the first statement", Remedy: "move it to the head, before any statement"}
 }

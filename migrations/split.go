@@ -37,6 +37,7 @@ type splitter struct {
 
 	statements []Statement
 	controls   []control
+	alone      []control // statements that can't run in a transaction
 	head       []comment // the comments before the first statement
 	late       []comment // the directives after it
 	statement

@@ -164,6 +164,8 @@ func (s *splitter) comment(c byte) (bool, *Problem) {
 	switch {
 	case c == '-' && strings.HasPrefix(rest, "--") && (s.dialect != MySQL || len(rest) == 2 || rest[2] <= ' '):
 		s.lineComment(2)
+	case c == '-' && strings.HasPrefix(rest, "--schemagate:"):
+		return true, s.errorf(s.line, "write -- schemagate: with a blank", "--schemagate: is no comment to MySQL")
 	case c == '#' && s.dialect == MySQL:
 		s.lineComment(1)
 	case c == '/' && strings.HasPrefix(rest, "/*"):

@@ -16,7 +16,9 @@ type mysqlBody struct {
 // clientCommand handles what the mysql client reads itself, at the start of a statement: DELIMITER and source.
 func (s *splitter) clientCommand(word string) (bool, *Problem) {
 	switch {
-	case strings.EqualFold(word, "delimiter") && !s.whole:
+	case strings.EqualFold(word, "delimiter") && s.whole:
+		return true, s.errorf(s.line, "remove it; the statement is taken as a whole", "DELIMITER is a command of the mysql client, not SQL")
+	case strings.EqualFold(word, "delimiter"):
 		line := s.text[s.i:]
 		if n := strings.IndexByte(line, '\n'); n >= 0 {
 			line = line[:n]
@@ -38,12 +40,19 @@ func (s *splitter) clientCommand(word string) (bool, *Problem) {
 	return false, nil
 }
 
-// atEnder reports whether the other terminator stands at i. One made of letters must be a word of its own.
+// atEnder reports whether the other terminator stands at i. One made of letters must be a word of its own, and a slash, which
+// also divides, the last on its line.
 func (s *splitter) atEnder() bool {
 	if !strings.HasPrefix(s.text[s.i:], s.ender) {
 		return false
 	}
 	end := s.i + len(s.ender)
+	if s.ender == "/" {
+		for end < len(s.text) && s.text[end] != '\n' && isSpace(s.text[end]) {
+			end++
+		}
+		return end == len(s.text) || s.text[end] == '\n'
+	}
 	return !isWordStart(s.ender[0]) || end == len(s.text) || !isWordStart(s.text[end])
 }
 

@@ -26,9 +26,45 @@ type control struct {
 func (s *splitter) noteControl() {
 	kind, words := classify(s.dialect, s.tokens)
 	if kind != 0 {
-		name := strings.ToUpper(strings.Join(s.tokens[:words], " "))
-		s.controls = append(s.controls, control{len(s.statements) - 1, s.began, kind, name})
+		s.controls = append(s.controls, control{len(s.statements) - 1, s.began, kind, s.name(words)})
 	}
+	if words := standsAlone(s.dialect, s.tokens); words > 0 {
+		s.alone = append(s.alone, control{len(s.statements) - 1, s.began, 0, s.name(words)})
+	}
+}
+
+// name is how a statement that starts with these tokens is shown to people.
+func (s *splitter) name(words int) string {
+	return strings.ToUpper(strings.Join(s.tokens[:words], " "))
+}
+
+// standsAlone returns how many tokens name a statement that the server refuses inside a transaction, 0 for any other.
+func standsAlone(d Dialect, head []string) int {
+	if len(head) == 0 {
+		return 0
+	}
+	at := func(i int, want ...string) bool { return i < len(head) && slices.Contains(want, head[i]) }
+	if d != Postgres {
+		if d == SQLite && head[0] == "vacuum" {
+			return 1
+		}
+		return 0
+	}
+	switch concurrently := slices.Index(head, "concurrently"); {
+	case at(0, "vacuum"):
+		return 1
+	case at(0, "create", "drop") && at(1, "database", "tablespace"), at(0, "alter") && at(1, "system"):
+		return 2
+	case at(0, "reindex") && concurrently > 0:
+		return 1
+	case at(0, "reindex") && at(1, "database", "system", "schema"):
+		return 2
+	case (at(0, "create") && (at(1, "index") || at(1, "unique") && at(2, "index")) || at(0, "drop") && at(1, "index")) && concurrently > 0 && concurrently <= 3:
+		return concurrently + 1
+	case at(0, "alter") && at(1, "table") && slices.Contains(head, "detach") && concurrently == len(head)-1:
+		return 2
+	}
+	return 0
 }
 
 // classify tells what kind of transaction control a statement is (0: none), and how many tokens name it.
@@ -98,6 +134,17 @@ func beginKind(head []string) byte {
 		}
 	}
 	return begins
+}
+
+// outside decides about statements that can't run in a transaction: a script of nothing else runs without one, as it can't run
+// in any other way; among others they are refused, before the first of those is applied.
+func outside(file string, statements int, alone []control) (bool, []*Problem) {
+	if len(alone) == 0 || len(alone) == statements {
+		return len(alone) > 0, nil
+	}
+	c := alone[0]
+	return false, []*Problem{{File: file, Line: c.line, Msg: c.name + " can't run in a transaction, as the script's other statements do",
+		Remedy: "move it into a migration of its own, or write -- schemagate: no-transaction at the head"}}
 }
 
 // unwrap removes one BEGIN ... COMMIT around all of a script that runs in a transaction, and refuses any other control.

@@ -230,6 +230,13 @@ func (r *Runner) outcome(ctx context.Context, st Step, err error) election.Event
 		r.Log.Info("a lock was not had in time; letting go and trying again", zap.String("migration", title(st)), zap.Error(err))
 		r.lastErr = err
 		return r.event(election.Blocked)
+	}
+	if passing(err) {
+		if ferr := r.overtaken(ctx); ferr != nil {
+			return r.fenced(ferr)
+		}
+	}
+	switch {
 	case errors.Is(err, database.ErrUnknown):
 		r.Log.Warn("outcome unknown; the history will tell", zap.String("migration", title(st)), zap.Error(err))
 		r.hiccup(ctx, err)
@@ -242,6 +249,18 @@ func (r *Runner) outcome(ctx context.Context, st Step, err error) election.Event
 		return r.fail(err)
 	}
 	return r.failed(ctx, st, err)
+}
+
+// overtaken reads the fence, which comes before any other question when something broke: whose term is it? No answer is no
+// news; the next write asks again.
+func (r *Runner) overtaken(ctx context.Context) error {
+	short, cancel := context.WithTimeout(ctx, settleFor)
+	defer cancel()
+	v, err := r.Database.Look(short, database.Query{Digest: r.Set.Digest, Since: -1})
+	if err != nil || !v.Ready {
+		return nil
+	}
+	return r.term.Check(v.Fence)
 }
 
 // hiccup backs off before the step is planned afresh under a new term, so that what interrupts it again and again is not

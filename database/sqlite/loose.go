@@ -38,7 +38,7 @@ func (s *session) applyLoose(ctx context.Context, c *conn, ch database.Change) e
 				if err = s.insert(ctx, c, progress(ch, i+1, 0)); err != nil {
 					return err
 				}
-				if err = c.blameCommit(c.commit(ctx, limit), []database.Change{ch}); err != nil {
+				if err = blameCommit(c.commit(ctx, limit), ch); err != nil {
 					return err
 				}
 				continue

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	sqlite3 "modernc.org/sqlite/lib"
+
 	"github.com/schemagate/schemagate/database"
 )
 
@@ -69,7 +71,7 @@ func (s *session) Apply(ctx context.Context, changes ...database.Change) error {
 			return err
 		}
 	}
-	return c.blameCommit(c.commit(ctx, limit), changes)
+	return blameCommit(c.commit(ctx, limit), changes[len(changes)-1])
 }
 
 // patience is how long to wait for the write lock, 0 for ever. A migration that waits holds nothing.
@@ -191,12 +193,12 @@ func at(ch database.Change, st database.Statement, err error) error {
 }
 
 // blameCommit names the file in what only the commit found out: a deferred foreign key.
-func (c *conn) blameCommit(err error, changes []database.Change) error {
-	var se *database.StatementError
-	if err == nil || class(err) != nil || errors.Is(err, database.ErrUnknown) || !errors.As(err, &se) {
+func blameCommit(err error, last database.Change) error {
+	if primary(err) != sqlite3.SQLITE_CONSTRAINT {
 		return err
 	}
-	last := changes[len(changes)-1]
+	var se *database.StatementError
+	errors.As(err, &se)
 	return &database.ChangeError{Version: last.Version, Err: &database.StatementError{File: last.File, Message: "commit: " + se.Message,
 		Hint: "PRAGMA foreign_key_check tells where", Code: se.Code, Err: err}}
 }
