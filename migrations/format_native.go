@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"path"
 	"strings"
 )
@@ -80,6 +81,8 @@ func parseJSON(file, text string) (Script, []*Problem) {
 	offset := decoder.InputOffset()
 	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
 		offset = syntax.Offset
+	} else if errors.Is(err, io.ErrUnexpectedEOF) {
+		offset = int64(len(text))
 	} else if err == nil {
 		rest := bytes.TrimSpace([]byte(text[offset:]))
 		if len(rest) == 0 {

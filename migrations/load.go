@@ -253,7 +253,7 @@ func (l *loader) settle() {
 	if !l.ordered {
 		slices.SortStableFunc(l.ups, func(a, b up) int { return CompareVersions(a.Version, b.Version) })
 		for i := 1; i < len(l.ups); i++ {
-			if a, b := l.ups[i-1], l.ups[i]; CompareVersions(a.Version, b.Version) == 0 {
+			if a, b := l.ups[i-1], l.ups[i]; a.Version != "" && CompareVersions(a.Version, b.Version) == 0 {
 				l.problem(b.path, b.line, fmt.Sprintf("version %s is also that of %s", b.Version, a.path), "give one of them another version")
 			}
 		}

@@ -1,0 +1,5 @@
+-- migrate:up
+insert into users (id, email) values (1, 'alice@example.com');
+
+-- migrate:down
+

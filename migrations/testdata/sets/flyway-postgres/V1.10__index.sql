@@ -1,0 +1,1 @@
+CREATE UNIQUE INDEX CONCURRENTLY test_user_name ON test_user (name);

@@ -1,0 +1,1 @@
+CREATE VIEW ${literal} AS SELECT 1;

@@ -1,0 +1,4 @@
+-- Up
+CREATE TABLE a (id INTEGER);
+-- Down
+DROP TABLE a;
