@@ -1,0 +1,2 @@
+DROP TABLE addresses;
+DROP TYPE address_kind;

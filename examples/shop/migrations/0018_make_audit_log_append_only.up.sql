@@ -1,0 +1,2 @@
+CREATE RULE log_no_update AS ON UPDATE TO audit.log DO INSTEAD NOTHING;
+CREATE RULE log_no_delete AS ON DELETE TO audit.log DO INSTEAD NOTHING;
