@@ -1,0 +1,2 @@
+-- schemagate: no-transaction
+CREATE UNIQUE INDEX CONCURRENTLY customers_email_key ON customers (email);

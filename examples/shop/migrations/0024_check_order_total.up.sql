@@ -1,0 +1,1 @@
+ALTER TABLE orders ADD CONSTRAINT orders_total_known CHECK (total_cents IS NOT NULL AND total_cents >= 0) NOT VALID;

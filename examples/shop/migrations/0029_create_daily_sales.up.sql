@@ -1,0 +1,14 @@
+CREATE MATERIALIZED VIEW reporting.daily_sales AS
+SELECT (placed_at AT TIME ZONE 'UTC')::date AS day,
+       count(*) AS orders,
+       sum(total_cents) AS revenue_cents
+FROM public.orders
+WHERE status IN ('paid', 'shipped')
+GROUP BY 1
+WITH NO DATA;
+
+CREATE UNIQUE INDEX daily_sales_day_key ON reporting.daily_sales (day);
+
+-- The first time may not be CONCURRENTLY: there is nothing yet that readers could go on reading.
+REFRESH MATERIALIZED VIEW reporting.daily_sales;
+REFRESH MATERIALIZED VIEW CONCURRENTLY reporting.daily_sales;

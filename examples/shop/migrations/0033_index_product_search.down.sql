@@ -1,0 +1,2 @@
+-- schemagate: no-transaction
+DROP INDEX CONCURRENTLY products_search_idx;

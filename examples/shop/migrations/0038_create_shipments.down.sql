@@ -1,0 +1,2 @@
+DROP TABLE shipments;
+DROP FUNCTION ship_order();

@@ -1,0 +1,2 @@
+DROP TABLE invoices;
+DROP FUNCTION next_invoice_number();

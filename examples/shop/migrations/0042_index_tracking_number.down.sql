@@ -1,0 +1,2 @@
+-- schemagate: no-transaction
+DROP INDEX CONCURRENTLY shipments_tracking_number_idx;
