@@ -9,7 +9,8 @@
 //	                   │ Gate │
 //	 Changed, Ready ◀──└──┬───┘──▶ Server: /livez /readyz /healthz /startupz
 //	                      │                /status /migrations/V /metrics / /wake
-//	                      └─ Drain: for good
+//	                      └─ Drain: for good                                  ▲
+//	                                                  followers, with Await ──┘
 //
 // # What it guarantees
 //

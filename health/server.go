@@ -40,7 +40,7 @@ type limits struct {
 
 var defaultLimits = limits{
 	readHeader: 5 * time.Second,
-	read:       10 * time.Second,
+	read:       5 * time.Second, // the same as readHeader saves a timer per request: there are no bodies
 	write:      10 * time.Second,
 	idle:       10 * time.Second,
 	shutdown:   2 * time.Second,
