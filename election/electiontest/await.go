@@ -1,0 +1,105 @@
+package electiontest
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/schemagate/schemagate/election"
+)
+
+// await runs Await and tells when it has returned.
+func await(ctx context.Context, m *Member, r election.Rival, d time.Duration) <-chan struct{} {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		m.Await(ctx, r, d)
+	}()
+	return done
+}
+
+func mustReturn(t *testing.T, done <-chan struct{}, what string) {
+	t.Helper()
+	select {
+	case <-done:
+	case <-within(t).Done():
+		t.Fatalf("Await did not return %s", what)
+	}
+}
+
+// awaitReturnsOnResign: a campaign that was refused knows the lock, and no release after it is missed, whenever it comes.
+func (s Suite) awaitReturnsOnResign(t *testing.T) {
+	if !s.Watches {
+		t.Skip("this elector has nothing to watch but the leader's long-poll")
+	}
+	e := s.Begin(t, long)
+	a, b := e.Join(t), e.Join(t)
+	for range 3 {
+		lead := mustWin(t, a, candidate("a"))
+		mustBeHeld(t, b, e.Rival(t))
+		done := await(within(t), b, e.Rival(t), long)
+		if err := lead.Resign(within(t)); err != nil {
+			t.Fatal(err)
+		}
+		mustReturn(t, done, "when the leader resigned")
+	}
+	// Resigned before the wait began.
+	lead := mustWin(t, a, candidate("a"))
+	r := e.Rival(t)
+	mustBeHeld(t, b, r)
+	if err := lead.Resign(within(t)); err != nil {
+		t.Fatal(err)
+	}
+	mustReturn(t, await(within(t), b, r, long), "although the leader had resigned before")
+}
+
+// awaitReturnsOnWake: the leader answers long-polls, as package health does.
+func (s Suite) awaitReturnsOnWake(t *testing.T) {
+	e := s.Begin(t, long)
+	a, b := e.Join(t), e.Join(t)
+	joined, end := make(chan struct{}), make(chan struct{})
+	leader := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = fmt.Fprintln(w, `{"rank":3}`)
+		_ = http.NewResponseController(w).Flush()
+		close(joined)
+		select {
+		case <-end:
+			_, _ = fmt.Fprintln(w, `{"woke":true}`)
+		case <-r.Context().Done():
+		}
+	}))
+	t.Cleanup(leader.Close)
+	c := candidate("a")
+	c.Address = leader.Listener.Addr().(*net.TCPAddr).String()
+	mustWin(t, a, c)
+	done := await(within(t), b, e.Rival(t), long)
+	<-joined
+	close(end)
+	mustReturn(t, done, "when the leader said so")
+}
+
+func (s Suite) awaitReturnsWhenContextEnds(t *testing.T) {
+	e := s.Begin(t, long)
+	a, b := e.Join(t), e.Join(t)
+	mustWin(t, a, candidate("a"))
+	ctx, cancel := context.WithCancel(t.Context())
+	done := await(ctx, b, e.Rival(t), long)
+	cancel()
+	mustReturn(t, done, "when its context ended")
+	mustReturn(t, await(ctx, b, e.Rival(t), long), "though its context had ended before")
+}
+
+func (s Suite) awaitReturnsWhereNobodyCanTell(t *testing.T) {
+	e := s.Begin(t, long)
+	a := e.Join(t)
+	mustReturn(t, await(t.Context(), a, election.Rival{}, 10*time.Millisecond), "where nobody leads")
+	a.kill()
+	mustReturn(t, await(t.Context(), a, election.Rival{}, 10*time.Millisecond), "without a server")
+	a.heal()
+	a.silence()
+	mustReturn(t, await(t.Context(), a, election.Rival{}, 10*time.Millisecond), "while the server hangs")
+}
