@@ -1,0 +1,7 @@
+BEGIN;
+
+DROP TABLE return_items;
+DROP FUNCTION restock_return();
+DROP TABLE returns;
+
+COMMIT;

@@ -1,0 +1,2 @@
+DROP FUNCTION one_line(postal_address);
+ALTER TYPE postal_address DROP ATTRIBUTE region;

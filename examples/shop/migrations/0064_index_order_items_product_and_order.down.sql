@@ -1,0 +1,2 @@
+-- schemagate: no-transaction
+DROP INDEX CONCURRENTLY order_items_product_id_order_id_idx;

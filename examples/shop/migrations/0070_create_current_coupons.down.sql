@@ -1,0 +1,2 @@
+DROP VIEW current_coupons;
+DROP TABLE coupon_changes;

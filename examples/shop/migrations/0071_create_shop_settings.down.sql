@@ -1,0 +1,2 @@
+DROP FUNCTION format_cents(bigint, text);
+DROP TABLE shop_settings;

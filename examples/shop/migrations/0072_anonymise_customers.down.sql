@@ -1,0 +1,3 @@
+DROP STATISTICS addresses_place;
+DROP PROCEDURE anonymise_customer(bigint);
+ALTER TABLE customers DROP COLUMN anonymised_at;

@@ -1,0 +1,13 @@
+COMMENT ON TRIGGER stock_movements_apply ON stock_movements IS NULL;
+COMMENT ON CONSTRAINT product_prices_one_at_a_time ON product_prices IS NULL;
+COMMENT ON FUNCTION create_order_partition(date) IS NULL;
+COMMENT ON DOMAIN email_address IS NULL;
+COMMENT ON TYPE postal_address IS NULL;
+COMMENT ON COLUMN products.search IS NULL;
+COMMENT ON TABLE products IS NULL;
+COMMENT ON COLUMN orders.total_cents IS NULL;
+COMMENT ON TABLE orders IS NULL;
+COMMENT ON COLUMN customers.preferences IS NULL;
+COMMENT ON TABLE customers IS NULL;
+COMMENT ON SCHEMA reporting IS NULL;
+COMMENT ON SCHEMA audit IS NULL;

@@ -1,0 +1,13 @@
+COMMENT ON SCHEMA audit IS 'Who changed what; append-only';
+COMMENT ON SCHEMA reporting IS 'Views for people and spreadsheets; no app code reads them';
+COMMENT ON TABLE customers IS 'People who ordered, or made an account';
+COMMENT ON COLUMN customers.preferences IS 'What the customer chose, e.g. {"newsletter": true}';
+COMMENT ON TABLE orders IS 'One partition per month (UTC); see create_order_partition(date)';
+COMMENT ON COLUMN orders.total_cents IS 'Kept by a trigger on order_items';
+COMMENT ON TABLE products IS 'What is or was for sale';
+COMMENT ON COLUMN products.search IS 'Title (A) and description (B); made by the database';
+COMMENT ON TYPE postal_address IS 'An address outside of the customer''s book';
+COMMENT ON DOMAIN email_address IS 'Has one @, and no blanks';
+COMMENT ON FUNCTION create_order_partition(date) IS 'To be called before each month; orders without a partition lie in orders_default';
+COMMENT ON CONSTRAINT product_prices_one_at_a_time ON product_prices IS $$A product's price on a day is one price$$;
+COMMENT ON TRIGGER stock_movements_apply ON stock_movements IS 'The only writer of stock_levels';

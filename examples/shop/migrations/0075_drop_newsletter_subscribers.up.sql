@@ -1,0 +1,4 @@
+-- schemagate: phase=contract after=0050
+DROP TABLE stock_alerts;
+DROP TABLE newsletter_subscribers;
+DROP FUNCTION follow_subscription();
