@@ -96,6 +96,7 @@ func StopAfter(m Runner) Runner { return stopAfter{m} }
 
 type stopAfter struct{ m Runner }
 
+// Run runs the tests, and stops the shared servers whatever comes of them.
 func (s stopAfter) Run() int {
 	defer StopShared()
 	return s.m.Run()

@@ -1,0 +1,50 @@
+# Everything a contributor runs. `make` alone lists the targets.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+# The longest test of a package may wait for a busy machine; a hang must end before CI does.
+TEST_TIMEOUT ?= 20m
+# Packages tested at once: each one starts servers.
+TEST_PACKAGES ?= 2
+FUZZTIME ?= 30s
+GOLANGCI_LINT_VERSION := v2.15.0
+BIN := $(or $(SCHEMAGATE_TEST_CACHE),$(CURDIR)/.cache)/bin
+
+.PHONY: help setup build test lint setup-lint fuzz demo clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## install and build what the tests need (as root on Debian)
+	@test/setup/setup.sh
+
+build: ## build the static binary ./schemagate
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o schemagate ./cmd/schemagate
+
+test: setup ## all tests, with the race detector, against real servers
+	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "gofmt is needed on:"; echo "$$unformatted"; exit 1; }
+	go vet ./...
+	go test -race -p $(TEST_PACKAGES) -timeout $(TEST_TIMEOUT) ./...
+
+lint: ## golangci-lint where installed (make setup-lint), else go vet
+	@if [ -x $(BIN)/golangci-lint ]; then $(BIN)/golangci-lint run ./...; \
+	elif command -v golangci-lint >/dev/null; then golangci-lint run ./...; \
+	else echo "golangci-lint is not installed (make setup-lint): only go vet"; go vet ./...; fi
+
+setup-lint: ## build the pinned golangci-lint (minutes)
+	GOBIN=$(BIN) nice -n 10 go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)
+
+fuzz: ## run every fuzz test for FUZZTIME (30s)
+	@grep -rl --include='*_test.go' '^func Fuzz' . | xargs -r -n 1 dirname | sort -u | while read -r package; do \
+		grep -ho '^func Fuzz[A-Za-z0-9_]*' "$$package"/*_test.go | cut -d ' ' -f 2 | while read -r f; do \
+			echo "$$package $$f"; go test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) "$$package" </dev/null; \
+		done; \
+	done
+
+demo: build ## five replicas against an embedded database, shown live
+	./schemagate demo
+
+clean: ## remove what was built; .cache, which took minutes to fill, goes with `rm -rf .cache`
+	rm -rf schemagate dist
