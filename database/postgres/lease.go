@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"sync"
 	"time"
@@ -30,6 +31,9 @@ func (d *DB) Acquire(ctx context.Context, c database.Claim) (database.Holding, e
 	h := &holding{db: d, claim: c}
 	if err := h.write(ctx); err != nil {
 		h.close()
+		if code(err) == "40001" { // where transactions are serializable by default, this is how the second one learns of the first
+			err = fmt.Errorf("%w: %w", database.ErrHeld, err)
+		}
 		return nil, err
 	}
 	return h, nil

@@ -52,7 +52,8 @@ const reset = "reset session authorization; reset role; reset all; close all; un
 func (s *session) enter(ctx context.Context, conn *pgconn.PgConn, then string) ([]*pgconn.Result, error) {
 	first := ""
 	if conn == s.conn && !s.db.pooled {
-		first = reset
+		// In a transaction of its own: the next one takes the settings that it begins with from the session's.
+		first = "begin; " + reset + "commit; "
 	}
 	// The row is read in a statement of its own, so that what is read after it sees everything that was committed before
 	// the lock was had.
