@@ -18,43 +18,55 @@ func (s *session) applyLoose(ctx context.Context, c *conn, ch database.Change) e
 		return err
 	}
 	limit := patience(ch)
-	for i := ch.From; i <= len(ch.Statements); i++ {
+	// after is what is recorded once statement i is done: how far it came, or that all of it is in force.
+	after := func(i int) []database.Event {
+		if i+1 >= len(ch.Statements) {
+			return outcome(ch, time.Since(began))
+		}
+		return []database.Event{progress(ch, i+1, 0)}
+	}
+	for i := ch.From; i == ch.From || i < len(ch.Statements); i++ {
 		if err := s.enter(ctx, c, limit); err != nil {
 			return err
 		}
 		if err := s.pending(ctx, c, ch); err != nil {
 			return err
 		}
-		if i == len(ch.Statements) {
-			if err := s.insert(ctx, c, outcome(ch, time.Since(began))...); err != nil {
-				return err
-			}
-			return c.commit(ctx, limit)
-		}
-		st := ch.Statements[i]
-		if !silent(st.SQL) {
-			err := c.statement(ctx, ch, st)
-			if err == nil {
-				if err = s.insert(ctx, c, progress(ch, i+1, 0)); err != nil {
-					return err
-				}
-				if err = blameCommit(c.commit(ctx, limit), ch); err != nil {
-					return err
-				}
-				continue
-			}
-			if !refuses(err) {
+		ran := true
+		if i < len(ch.Statements) { // else the last one was found done
+			var err error
+			if ran, err = c.inside(ctx, ch, ch.Statements[i]); err != nil {
 				return err
 			}
 		}
-		if err := c.rollback(); err != nil {
-			return s.db.classify(err)
+		if !ran {
+			if err := c.rollback(); err != nil {
+				return s.db.classify(err)
+			}
+			if err := s.outside(ctx, c, ch, i, after); err != nil {
+				return err
+			}
+			continue
 		}
-		if err := s.outside(ctx, c, ch, i); err != nil {
+		if err := s.insert(ctx, c, after(i)...); err != nil {
+			return err
+		}
+		if err := blameCommit(c.commit(ctx, limit), ch); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// inside runs a statement in the transaction under way, unless it refuses that.
+func (c *conn) inside(ctx context.Context, ch database.Change, st database.Statement) (ran bool, err error) {
+	if silent(st.SQL) {
+		return false, nil
+	}
+	if err := c.statement(ctx, ch, st); !refuses(err) {
+		return true, err
+	}
+	return false, nil
 }
 
 // reenter repeats, after an interruption, what the statements already done had set on the connection that is gone.
@@ -79,7 +91,7 @@ func progress(ch database.Change, done, trying int) database.Event {
 }
 
 // outside runs statement i by itself, between two events.
-func (s *session) outside(ctx context.Context, c *conn, ch database.Change, i int) error {
+func (s *session) outside(ctx context.Context, c *conn, ch database.Change, i int, after func(int) []database.Event) error {
 	if err := s.record(ctx, c, progress(ch, i, i+1)); err != nil {
 		return err
 	}
@@ -89,7 +101,7 @@ func (s *session) outside(ctx context.Context, c *conn, ch database.Change, i in
 	if err != nil {
 		return errors.Join(err, s.record(context.WithoutCancel(ctx), c, progress(ch, i, 0)))
 	}
-	return s.record(ctx, c, progress(ch, i+1, 0))
+	return s.record(ctx, c, after(i)...)
 }
 
 // refuses: SQLite won't run the statement inside a transaction.
