@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -12,7 +11,9 @@ import (
 	"github.com/schemagate/schemagate/config"
 	"github.com/schemagate/schemagate/database"
 	"github.com/schemagate/schemagate/database/postgres"
+	"github.com/schemagate/schemagate/database/sqlite"
 	"github.com/schemagate/schemagate/election"
+	"github.com/schemagate/schemagate/election/consul"
 	"github.com/schemagate/schemagate/election/lease"
 	"github.com/schemagate/schemagate/migrations"
 	"github.com/schemagate/schemagate/runner"
@@ -31,10 +32,15 @@ var adapters = map[string]struct {
 }{
 	"postgres":   {migrations.Postgres, openPostgres},
 	"postgresql": {migrations.Postgres, openPostgres},
+	"sqlite":     {migrations.SQLite, openSQLite},
 }
 
 func openPostgres(url string, cfg *config.Config, t election.Timing) (target, error) {
 	return postgres.Open(url, postgres.Options{Service: cfg.Service, Schema: cfg.Schema, Pooled: cfg.PoolerKnown(), LeaseTTL: t.TTL, Interval: t.Interval})
+}
+
+func openSQLite(url string, cfg *config.Config, _ election.Timing) (target, error) {
+	return sqlite.Open(url, sqlite.Options{Service: cfg.Service})
 }
 
 // dialectOf tells the parser whose SQL it reads; without a database it reads PostgreSQL's.
@@ -96,7 +102,11 @@ func electorOf(cfg *config.Config, db target, t election.Timing) (election.Elect
 	if cfg.Election == "database" {
 		return &lease.Elector{Leases: db, Timing: t}, nil
 	}
-	return nil, errors.New("SCHEMAGATE_ELECTION=consul:// comes with a later release; use database")
+	e, err := consul.Open(cfg.Election, consul.Options{Service: cfg.Service, Timing: t, Leases: db})
+	if err != nil {
+		return nil, fmt.Errorf("%w: SCHEMAGATE_ELECTION: %w", config.ErrConfig, err)
+	}
+	return e, nil
 }
 
 // reachableAt is where other replicas reach our health endpoints: this host as the database sees it, or what was set.
