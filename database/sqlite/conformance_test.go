@@ -37,7 +37,7 @@ func beside(t *testing.T, path string, busyTimeoutMS string) *sql.Conn {
 	return conn
 }
 
-func exec(t *testing.T, c *sql.Conn, statement string) {
+func run(t *testing.T, c *sql.Conn, statement string) {
 	t.Helper()
 	if _, err := c.ExecContext(context.WithoutCancel(t.Context()), statement); err != nil {
 		t.Fatalf("run %q: %v", statement, err)
@@ -53,7 +53,7 @@ func target(t *testing.T, journal string) databasetest.Target {
 	ready := func(t *testing.T) *sql.Conn {
 		if first == nil {
 			first = conn(t, "5000")
-			exec(t, first, "PRAGMA journal_mode="+journal)
+			run(t, first, "PRAGMA journal_mode="+journal)
 		}
 		return first
 	}
@@ -65,7 +65,7 @@ func target(t *testing.T, journal string) databasetest.Target {
 			}
 			return d
 		},
-		Exec: func(t *testing.T, statement string) { exec(t, ready(t), statement) },
+		Exec: func(t *testing.T, statement string) { run(t, ready(t), statement) },
 		Numbers: func(t *testing.T, table string) (out []int) {
 			rows, err := ready(t).QueryContext(t.Context(), "SELECT n FROM "+table)
 			if err != nil {
@@ -89,13 +89,13 @@ func target(t *testing.T, journal string) databasetest.Target {
 			if _, err := c.ExecContext(t.Context(), "BEGIN IMMEDIATE"); err != nil {
 				return true
 			}
-			exec(t, c, "ROLLBACK")
+			run(t, c, "ROLLBACK")
 			return false
 		},
 		Block: func(t *testing.T, _ string) func() {
 			c := conn(t, "5000")
-			exec(t, c, "BEGIN IMMEDIATE")
-			return func() { exec(t, c, "ROLLBACK") }
+			run(t, c, "BEGIN IMMEDIATE")
+			return func() { run(t, c, "ROLLBACK") }
 		},
 		Dialect: databasetest.SQL(endless, "PRAGMA case_sensitive_like=on", "ATTACH ':memory:' AS litter"),
 	}

@@ -3,9 +3,10 @@
 //
 // Guaranteed: a migration, its event and the check of its term share one transaction. It begins with BEGIN IMMEDIATE, so it
 // holds SQLite's one write lock from before the fence is read until the commit: nobody can mint a term in between. Until then
-// nothing else ends that transaction: a COMMIT in the text of a migration is vetoed and everything rolled back. Several
-// migrations can share the transaction. Every migration starts on a fresh connection with SQLite's defaults (foreign keys are
-// not enforced unless it says so), and a PRAGMA foreign_key_check in it fails the migration if a row is reported.
+// nothing else ends that transaction: a COMMIT in the text of a migration is vetoed and everything rolled back. Each migration
+// starts on a fresh connection with SQLite's defaults (so foreign keys are not enforced unless it says so); only those that
+// share one transaction, SCHEMAGATE_TRANSACTION=release, share the connection too. A PRAGMA foreign_key_check fails the
+// migration if it reports a row.
 //
 // The lease is a lock of the operating system on PATH-schemagate (for a service other than "default" PATH-schemagate-SERVICE),
 // a small file beside the database that says who holds it. The kernel frees it when the holder ends, however it ends, and

@@ -134,9 +134,6 @@ func (c *conn) statement(ctx context.Context, ch database.Change, st database.St
 func (c *conn) raised(err error) bool { return code(err) != 0 && code(err) != vetoed }
 
 func (c *conn) one(ctx context.Context, ch database.Change, st database.Statement) error {
-	if strings.ContainsRune(st.SQL, 0) { // SQLite would run what stands before it
-		return at(ch, st, errors.New("the statement holds a NUL character"))
-	}
 	sctx, cancel := ctx, context.CancelFunc(func() {})
 	if ch.StatementTimeout > 0 {
 		sctx, cancel = context.WithTimeout(ctx, ch.StatementTimeout)
