@@ -242,7 +242,7 @@ func SharedPostgres(tb TB) *PG {
 	sharedPG.Lock()
 	defer sharedPG.Unlock()
 	if sharedPG.pg == nil {
-		sharedPG.pg = Postgres(shared)
+		sharedPG.pg = Postgres(shared, MaxConnections(300))
 	}
 	return sharedPG.pg
 }

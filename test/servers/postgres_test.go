@@ -3,7 +3,10 @@ package servers
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -155,4 +158,50 @@ func TestPostgresReportsWhyItDoesNotStart(t *testing.T) {
 		}
 	}()
 	Postgres(tb, Setting("no_such_setting", "1"))
+}
+
+// A killed server must not leave its System V segment to a machine that has room for 4096 of them.
+func TestPostgresLeavesNoSharedMemory(t *testing.T) {
+	t.Parallel()
+	cases := map[string]func(*PG){
+		"killed": (*PG).Kill,
+		"killed by others": func(pg *PG) {
+			_ = syscall.Kill(pg.Pid(), syscall.SIGKILL)
+			waitFor(t, func() bool { return pg.Pid() == 0 })
+		},
+		"running": func(*PG) {},
+		"paused":  (*PG).Pause,
+	}
+	for name, end := range cases {
+		var id string
+		t.Run(name, func(t *testing.T) {
+			pg := Postgres(t)
+			b, err := os.ReadFile(filepath.Join(pg.data(), "postmaster.pid"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			id = strings.Fields(strings.Split(string(b), "\n")[6])[1]
+			if !segmentExists(t, id) {
+				t.Fatalf("no segment %s while the server runs", id)
+			}
+			end(pg)
+		})
+		if segmentExists(t, id) {
+			t.Errorf("%s: segment %s is left", name, id)
+		}
+	}
+}
+
+func segmentExists(t *testing.T, id string) bool {
+	t.Helper()
+	b, err := os.ReadFile("/proc/sysvipc/shm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(b)) {
+		if f := strings.Fields(line); len(f) > 1 && f[1] == id {
+			return true
+		}
+	}
+	return false
 }

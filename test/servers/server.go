@@ -323,8 +323,8 @@ func (s *server) stop(sig syscall.Signal) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p := s.proc
-	if p == nil || p.ended() {
-		return killMembers(s.dir)
+	if p == nil || p.ended() { // maybe by a signal that was not ours
+		return s.killLocked()
 	}
 	if err := s.resumeLocked(); err != nil {
 		return err
