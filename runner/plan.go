@@ -196,6 +196,21 @@ func steps(changes []database.Change, p Policy, complete bool) (out []Step) {
 	return out
 }
 
+// inForce is what an open gate says by itself, without the history: everything that gates the set has been applied.
+func inForce(set *migrations.Set) *Plan {
+	out := &Plan{Complete: true}
+	for _, m := range set.Migrations {
+		l := Line{Version: m.Version, Name: m.Name, State: LineApplied}
+		if m.Phase == migrations.Contract {
+			l.State, l.WaitsFor = LineDeferred, "contract"
+		} else {
+			out.Applied = append(out.Applied, m.Version)
+		}
+		out.Lines = append(out.Lines, l)
+	}
+	return out
+}
+
 func belowFloor(set *migrations.Set, floor string) error {
 	if floor == "" || len(set.Migrations) == 0 {
 		return nil

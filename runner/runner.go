@@ -113,7 +113,12 @@ func (r *Runner) run(ctx context.Context) error {
 	}
 	switch s.Phase {
 	case election.Opened:
-		r.observe(func(n *Snapshot) { n.Open, n.Leader, n.Err = r.goal.open, "", nil })
+		r.observe(func(n *Snapshot) {
+			n.Open, n.Leader, n.Err = r.goal.open, "", nil
+			if n.Plan == nil && n.Open {
+				n.Plan = inForce(r.Set)
+			}
+		})
 		return nil
 	case election.TimedOut:
 		return r.timedOut()

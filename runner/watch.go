@@ -32,6 +32,9 @@ func (r *Runner) Watch(ctx context.Context) {
 		if err == nil && !open && bySet && v.Complete == 0 && v.Ready {
 			open, why, err = r.stillCovered(ctx)
 		}
+		if err == nil && v.Last != r.planned {
+			r.refresh(ctx, v.Last)
+		}
 		r.Database.Disconnect()
 		if ctx.Err() != nil {
 			return
@@ -63,4 +66,18 @@ func (r *Runner) stillCovered(ctx context.Context) (open bool, why string, err e
 		return true, "", nil
 	}
 	return false, "the schema no longer holds all of this release's set", nil
+}
+
+// refresh reads the history anew for what is shown of it; the gate does not depend on it.
+func (r *Runner) refresh(ctx context.Context, last int64) {
+	events, err := r.Database.History(ctx, false)
+	if err != nil {
+		return // the next look tries again
+	}
+	p, err := plan(r.Set, fold(events), r.Policy, r.Database.Traits())
+	if err != nil {
+		r.Log.Debug("the set does not fit the history", zap.Error(err))
+	}
+	r.planned = last
+	r.observe(func(n *Snapshot) { n.Plan = p })
 }
