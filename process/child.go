@@ -73,7 +73,7 @@ func (c *Child) Wait(ctx context.Context) (Exit, error) {
 	case <-late.C:
 		c.out.cut()
 	case <-ctx.Done():
-		c.out.cut()
+		return c.exit, fmt.Errorf("wait for the output of %s: %w", c.name, context.Cause(ctx))
 	}
 	if c.out.err != nil {
 		return c.exit, fmt.Errorf("%s: %w", c.name, c.out.err)
@@ -116,14 +116,23 @@ func (c *Child) KillGroup(ctx context.Context, grace time.Duration) error {
 	if err != nil {
 		return fmt.Errorf("kill %s: %w", c.name, err)
 	}
-	<-c.done // dead, as no process of the family lives, so it is being reaped or let go
-	return nil
+	late := time.NewTimer(killWait)
+	defer late.Stop()
+	select {
+	case <-c.done: // it is dead, so it is being reaped
+		return nil
+	case <-late.C:
+		return fmt.Errorf("kill %s: it runs, but /proc does not show it (process %d)", c.name, c.pid)
+	}
 }
 
 // Run starts a command, waits for its end and leaves nothing of it behind: also after a normal end, whatever it left in the
 // background is killed. When ctx ends first the command gets SIGTERM, and SIGKILL after grace; the error is then ctx's cause
 // and Exit says how the command took it.
 func (r *Reaper) Run(ctx context.Context, spec Spec, grace time.Duration) (Exit, error) {
+	if ctx.Err() != nil {
+		return Exit{}, fmt.Errorf("not started: %w", context.Cause(ctx))
+	}
 	c, err := r.Start(spec)
 	if err != nil {
 		return Exit{}, err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -102,6 +103,16 @@ func TestRun(t *testing.T) {
 			t.Fatal(exit, err)
 		}
 	})
+	t.Run("does not start when its context has ended", func(t *testing.T) {
+		cause := errors.New("the lease is lost")
+		ctx, cancel := context.WithCancelCause(t.Context())
+		cancel(cause)
+		mark := t.TempDir() + "/started"
+		_, err := r.Run(ctx, Spec{Args: []string{"touch", mark}}, time.Hour)
+		if _, statErr := os.Stat(mark); !errors.Is(err, cause) || !os.IsNotExist(statErr) {
+			t.Fatal(err, statErr)
+		}
+	})
 	t.Run("not found", func(t *testing.T) {
 		if _, err := r.Run(t.Context(), Spec{Args: []string{"no-such-command"}, Guard: true}, 0); !errors.Is(err, ErrNotFound) {
 			t.Fatal(err)
@@ -159,6 +170,52 @@ func TestParentKilled(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestDeathOfAThreadIsNotOurs(t *testing.T) {
+	r := open(t)
+	lines, in := outputPipe(t)
+	var c *Child
+	var err error
+	thread := onThreadThatEnds(func() {
+		c, err = r.Start(Spec{Args: as("polite"), Stdout: in, ParentDeathSignal: syscall.SIGKILL})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	in.Close()
+	if !lines.Scan() || lines.Text() != "up" {
+		t.Fatalf("got %q, want up", lines.Text())
+	}
+	for {
+		if _, err := os.Stat(fmt.Sprintf("/proc/self/task/%d", thread)); os.IsNotExist(err) {
+			break
+		}
+		runtime.Gosched()
+	}
+	if err := c.KillGroup(t.Context(), time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	if exit, err := c.Wait(t.Context()); err != nil || exit.Code != 0 {
+		t.Fatalf("%v, %v; want a normal end", exit, err)
+	}
+}
+
+// onThreadThatEnds runs f on a thread that Go ends afterwards: that of a goroutine which never unlocks it. The main thread is
+// kept busy meanwhile, as Go never ends that one.
+func onThreadThatEnds(f func()) (thread int) {
+	done := make(chan int)
+	go func() {
+		runtime.LockOSThread()
+		if syscall.Gettid() == os.Getpid() {
+			done <- onThreadThatEnds(f)
+			runtime.UnlockOSThread()
+			return
+		}
+		f()
+		done <- syscall.Gettid()
+	}()
+	return <-done
 }
 
 func TestGuardNeedsMain(t *testing.T) {

@@ -84,6 +84,9 @@ func (c *Child) forward(ctx context.Context, signals <-chan os.Signal, drain tim
 			switch {
 			case sig == syscall.SIGCONT:
 				send(c.resume())
+			case sig == syscall.SIGTSTP:
+				send(c.Signal(sig))
+				c.stopWith()
 			case (sig == syscall.SIGTERM || sig == syscall.SIGINT) && !asked:
 				asked = true
 				if onTerm != nil {

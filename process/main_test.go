@@ -2,6 +2,7 @@ package process
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -169,6 +170,11 @@ func start(t *testing.T, r *Reaper, spec Spec) *Child {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() {
+		if err := c.KillGroup(context.Background(), 0); err != nil {
+			t.Error(err)
+		}
+	})
 	return c
 }
 

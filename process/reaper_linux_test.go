@@ -37,7 +37,6 @@ func TestOrphansAsPID1(t *testing.T) {
 	for _, args := range [][]string{
 		as("supervise", as("orphans", "500")...),
 		as("late", as("orphans", "500", "leave")...),
-		as("supervise", as("orphans", "500", "leave")...),
 	} {
 		p := launch(t, namespace(), as("pid1", args[2:]...)...)
 		if code := p.code(); code != 7 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"syscall"
 	"time"
 )
 
@@ -35,13 +36,16 @@ func Supervise(ctx context.Context, spec Spec, how Supervision) (code int, err e
 // Supervise starts the app, forwards signals to it and returns the code to exit with: the app's own, 128+n for a signal, 127
 // or 126 with an error if it could not be started. It is given the foreground of the terminal, if there is one.
 //
-// When ctx ends, the app and its group get SIGTERM at once (no drain), SIGKILL after the grace; the error is then ctx's cause.
+// When ctx ends, the app (if it was started) and its group get SIGTERM at once (no drain), SIGKILL after the grace; the error is then ctx's cause.
 // So ctx must not be one that a signal cancels, or the app would get the signal without its drain. A caller that has waited
 // under signal.NotifyContext passes its parent, and calls its stop in OnStart: by then the signals are forwarded.
 //
 // Background processes that the app leaves behind are let live, as they would without us; where we are PID 1 the kernel ends
 // them with us.
 func (r *Reaper) Supervise(ctx context.Context, spec Spec, how Supervision) (int, error) {
+	if ctx.Err() != nil {
+		return 128 + int(syscall.SIGTERM), fmt.Errorf("the app was not started: %w", context.Cause(ctx))
+	}
 	signals, stop := catch() // before the start: a signal that comes in between waits for the app
 	defer stop()
 	spec.Terminal = true
@@ -54,7 +58,7 @@ func (r *Reaper) Supervise(ctx context.Context, spec Spec, how Supervision) (int
 	}
 	err = app.forward(ctx, signals, how.Drain, how.OnTerm)
 	rest := context.WithoutCancel(ctx)
-	if ended := ctx.Err() != nil && err != nil; ended {
+	if err != nil && ctx.Err() != nil {
 		grace := how.Grace
 		if grace == 0 {
 			grace = DefaultGrace
@@ -62,7 +66,7 @@ func (r *Reaper) Supervise(ctx context.Context, spec Spec, how Supervision) (int
 		err = fmt.Errorf("stop the app: %w", context.Cause(ctx))
 		if killErr := app.KillGroup(rest, grace); killErr != nil {
 			// What does not die of SIGKILL may include the app itself, so it is not waited for.
-			return 128 + 9, errors.Join(err, killErr)
+			return 128 + int(syscall.SIGKILL), errors.Join(err, killErr)
 		}
 	}
 	exit, waitErr := app.Wait(rest)

@@ -60,6 +60,14 @@ func (c *Child) suspend() {
 	_ = syscall.Kill(0, syscall.SIGSTOP) // our whole job, which may be a pipeline
 }
 
+// stopWith stops us beside a child that was told to stop. With the terminal we follow when it has really stopped; without (its
+// input may be a file), Ctrl-Z has reached us alone, and the shell waits for us to stop.
+func (c *Child) stopWith() {
+	if !c.terminal && underJobControl() {
+		_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+	}
+}
+
 // resume passes on SIGCONT; to the whole job, and with the terminal, if we were continued in the foreground.
 func (c *Child) resume() error {
 	if !c.terminal {

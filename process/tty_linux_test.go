@@ -97,6 +97,21 @@ func TestTerminal(t *testing.T) {
 			t.Fatalf("exit code %d", code)
 		}
 	})
+	t.Run("Ctrl-Z and Ctrl-C when the input is a file", func(t *testing.T) {
+		p, keyboard := onTerminal(t, as("shell", "/bin/sh", "-c", `exec "$0" as supervise sh -c 'echo ready; exec sleep 1000' </dev/null`, self())...)
+		p.until("ready")
+		typed(t, keyboard, "\x1a")
+		p.until("job stopped, terminal with the job: true")
+		p.until("job continued")
+		typed(t, keyboard, "\x03")
+		if line := p.line(); !strings.Contains(line, "on-term") {
+			t.Fatalf("got %q, want on-term", line)
+		}
+		p.until("job ended with 130, terminal with the job: true")
+		if code := p.code(); code != 0 {
+			t.Fatalf("exit code %d", code)
+		}
+	})
 }
 
 // shell CMD... runs one job as a shell with job control does: once it stops, it is continued in the foreground.
