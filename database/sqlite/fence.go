@@ -9,8 +9,8 @@ import (
 	"github.com/schemagate/schemagate/database"
 )
 
-// fenceWait bounds the waits of our own short writes: long enough for somebody's commit on a busy disk, short enough to go
-// back and ask whether one is still elected. readWait does so for reads, which wait only while somebody commits.
+// fenceWait bounds the waits of a takeover: long enough for somebody's commit on a busy disk, short enough to go back and ask
+// whether one is still elected. readWait bounds those of looks and of events, which nobody would repeat as soon.
 const (
 	fenceWait = 500 * time.Millisecond
 	readWait  = 2 * time.Second
