@@ -27,6 +27,22 @@ const (
 	exitInt         = 130
 )
 
+// exits explains each code.
+var exits = []struct {
+	code    int
+	meaning string
+}{
+	{exitOpen, "the gate is open; under `run`, whatever the app exits with (128+n for a signal, 127 not found, 126 not executable)"},
+	{exitUsage, "wrong usage: an unknown command or flag, a secret in a flag, a command that this version does not have"},
+	{exitSet, "the set is broken or does not fit: unparsable, duplicate, changed after it was applied, below the floor, on hold"},
+	{exitUnreachable, "the database or Consul was not reached in time"},
+	{exitFailed, "a migration, BEFORE, AFTER or a check failed, or one was interrupted and needs `schemagate resolve`"},
+	{exitTimeout, "timed out waiting for the gate or for a lock (`SCHEMAGATE_TIMEOUT`)"},
+	{exitConfig, "wrong configuration, password or privilege"},
+	{exitTerm, "ended by SIGTERM"},
+	{exitInt, "ended by SIGINT"},
+}
+
 // codes maps errors to exit codes; the first match counts.
 var codes = []struct {
 	err  error
