@@ -37,7 +37,7 @@ func (r *Runner) look(ctx context.Context) election.Event {
 	if err := belowFloor(r.Set, v.Floor); err != nil {
 		return r.fail(err)
 	}
-	if open, _ := r.verdict(v); open && !r.Policy.Always {
+	if open, _ := r.verdict(v); open && (!r.Policy.Always || v.Complete > r.since) {
 		return seen(election.SawOpen)
 	}
 	if f := r.concerns(v.Failures); f != nil {
@@ -191,6 +191,10 @@ func (r *Runner) campaignError(ctx context.Context, err error) election.Event {
 		return r.event(election.Held)
 	case errors.Is(err, database.ErrDenied), errors.Is(err, database.ErrConfig):
 		return r.fail(fmt.Errorf("campaign: %w", err))
+	}
+	if errors.Is(err, database.ErrBlocked) { // two first starts race: the other one makes the tables
+		r.Log.Debug("campaign", zap.Error(err))
+		return r.event(election.Unreachable)
 	}
 	if r.lastErr == nil {
 		r.Log.Warn("campaign failed, trying again", zap.Error(err))

@@ -92,7 +92,10 @@ type goal struct {
 // Up returns nil when the gate may open.
 func (r *Runner) Up(ctx context.Context) error {
 	r.goal = goal{open: true, plan: func(l *ledger) (*Plan, error) {
-		return plan(r.Set, l, r.Policy, r.Database.Traits())
+		p := r.Policy
+		// What a leader completed since our first look need not be run again for us.
+		p.Always = p.Always && l.complete[r.Set.Digest] <= r.since
+		return plan(r.Set, l, p, r.Database.Traits())
 	}}
 	return r.run(ctx)
 }

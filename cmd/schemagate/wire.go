@@ -53,6 +53,14 @@ func dialectOf(cfg *config.Config) migrations.Dialect {
 
 // loadSet opens the source and parses the set.
 func loadSet(_ context.Context, cfg *config.Config) (*migrations.Set, error) {
+	if cfg.Command != "" {
+		set, err := migrations.ForCommand(cfg.Command, cfg.Migrations)
+		if err != nil {
+			return nil, fmt.Errorf("%w: SCHEMAGATE_MIGRATIONS: with SCHEMAGATE_COMMAND it must name the folder or glob of the files that tell "+
+				"when the command is due: %w", config.ErrConfig, err)
+		}
+		return set, nil
+	}
 	values, err := cfg.PlaceholderMap()
 	if err != nil {
 		return nil, err
@@ -94,6 +102,7 @@ func (c *cli) build(ctx context.Context, cfg *config.Config, log *zap.Logger) (*
 		Policy: runner.Policy{
 			Service: cfg.Service, Phase: migrations.Phase(cfg.Phase), LockTimeout: cfg.LockTimeout, StatementTimeout: cfg.StatementTimeout,
 			Before: cfg.Before, After: cfg.After, OneTransaction: cfg.Transaction == "release",
+			Command: cfg.Command, Always: cfg.CommandAlways,
 		},
 	}, nil
 }
