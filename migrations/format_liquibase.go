@@ -74,11 +74,13 @@ func liquibaseDown(d Dialect, file, text string) (Script, []*Problem) {
 		return Script{}, append(p.problems, &Problem{File: file, Msg: fmt.Sprintf("holds %d changesets to roll back, not one", len(p.changesets)), Remedy: "roll it back by hand"})
 	}
 	c := p.changesets[0]
+	back := c.backText(d, file)
+	back.text = text
 	if c.noRollback {
-		script, _, problems := c.backText(d, file).parse()
+		script, _, problems := back.parse()
 		return script, append(p.problems, problems...)
 	}
-	script, problems := c.backText(d, file).parseDown()
+	script, problems := back.parseDown()
 	return script, append(p.problems, problems...)
 }
 

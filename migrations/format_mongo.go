@@ -1,7 +1,6 @@
 package migrations
 
 import (
-	"bytes"
 	"path"
 	"strings"
 )
@@ -105,9 +104,13 @@ type scriptScanner struct {
 	line  int // of the token
 	kind  byte
 	token string
-	lines int    // in the token
-	open  []byte // brackets
+	lines int // in the token
+	// open are the open brackets, as indexes of brackets, and pending how many there are of each kind.
+	open    []int
+	pending [len(brackets) / 2]int
 }
+
+const brackets = "([{)]}"
 
 func (s *scriptScanner) next() bool {
 	s.line += s.lines
@@ -140,13 +143,8 @@ func (s *scriptScanner) next() bool {
 		n = scriptString(rest, "`")
 	case c == '\\':
 		n = min(2, len(rest)) // in a regular expression
-	case strings.IndexByte("([{", c) >= 0:
-		s.open = append(s.open, c)
-	case strings.IndexByte(")]}", c) >= 0:
-		// What is open inside of this pair was no bracket but a character in a regular expression.
-		if at := bytes.LastIndexByte(s.open, "([{"[strings.IndexByte(")]}", c)]); at >= 0 {
-			s.open = s.open[:at]
-		}
+	case strings.IndexByte(brackets, c) >= 0:
+		s.bracket(strings.IndexByte(brackets, c))
 	case isWordStart(c) || c == '$':
 		s.kind = scriptWord
 		for n < len(rest) && (isWordStart(rest[n]) || rest[n] == '$') {
@@ -157,6 +155,25 @@ func (s *scriptScanner) next() bool {
 	s.lines = strings.Count(s.token, "\n")
 	s.i += n
 	return true
+}
+
+// bracket opens a pair, or closes the last one of its kind: what is open inside of that was no bracket but a character in a
+// regular expression.
+func (s *scriptScanner) bracket(kind int) {
+	if kind < len(s.pending) {
+		s.open = append(s.open, kind)
+		s.pending[kind]++
+		return
+	}
+	kind -= len(s.pending)
+	for s.pending[kind] > 0 {
+		last := s.open[len(s.open)-1]
+		s.open = s.open[:len(s.open)-1]
+		s.pending[last]--
+		if last == kind {
+			return
+		}
+	}
 }
 
 // scriptString returns the length of a string that ends at one of the characters of stops.

@@ -171,6 +171,7 @@ func TestFormatProblems(t *testing.T) {
 			[]string{"a.sql:2: text outside of a changeset", "a.sql:5: changeset a.sql::1::a is also in a.sql:3", "a.sql:7: a changeset without author and id", "b.sql:2: holds no statement to apply", "c.sql:4: /* liquibase rollback is never closed"}},
 		{"Liquibase in other languages", Postgres, folder{"a.xml": "<?xml?>\n<databaseChangeLog/>", "b.yaml": "databaseChangeLog:\n", "c.json": "{\n\n\"databaseChangeLog\": []}", "d.yaml": "other: true"},
 			[]string{"a.xml:2: is a Liquibase changelog in xml", "b.yaml:1: is a Liquibase changelog in yaml", "c.json:3: is a Liquibase changelog in json"}},
+		{"Liquibase for another database", Postgres, folder{"a.sql": "--liquibase formatted sql\n--changeset a:1 dbms:!postgresql\nSELECT 1;", "b.sql": "--liquibase formatted sql\n"}, []string{"migrations folder: holds no migration for this database"}},
 		{"Liquibase and others", Postgres, folder{"1_a.sql": "--liquibase formatted sql\n--changeset a:1\nSELECT 1;", "2_b.sql": ok}, []string{"2_b.sql: looks like native, but 1_a.sql is liquibase"}},
 
 		{"scripts", MongoDB, folder{"1-a.js": "exports.down = 1;", "helper.js": "x", "2-b.js": "exports.up = 1;\n// schemagate: idempotent\n", "3_c.sql": ok}, []string{"1-a.js: has no function up", "helper.js: is not named like", "2-b.js:2: schemagate: directive after the first", "3_c.sql: looks like native, but 1-a.js is migrate-mongo"}},
@@ -230,8 +231,8 @@ func TestAlone(t *testing.T) {
 		"ALTER SYSTEM SET a = 1; VACUUM FULL t; CREATE DATABASE d":                      true,
 		"REFRESH MATERIALIZED VIEW CONCURRENTLY v":                                      false,
 		"CREATE INDEX concurrently_made ON t (a)":                                       false,
-		"REINDEX TABLE t":                                                               false,
-		"CREATE TABLE vacuum (a int)":                                                   false,
+		"REINDEX TABLE t":             false,
+		"CREATE TABLE vacuum (a int)": false,
 	} {
 		script, err := ParseDown(native, Postgres, "f.sql", text)
 		if err != nil || script.NoTransaction != alone {

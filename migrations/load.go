@@ -110,6 +110,9 @@ func (l *loader) read() {
 		return
 	}
 	l.parse(files)
+	if len(l.ups) == 0 && len(l.downs) == 0 && len(l.problems) == 0 {
+		l.problem(".", 0, "holds no migration for this database", "its files hold no changeset, or only those of others; check the database URL and dbms:")
+	}
 }
 
 // parse reads files of one format. A plain file goes with its neighbours, where their marks may be left out.

@@ -167,7 +167,8 @@ func (s *splitter) cut(end, next int) {
 		if s.semi > 0 {
 			end = s.semi
 		}
-		if sql := strings.TrimSpace(s.text[s.start:end]); s.first < end {
+		// Not TrimSpace: to a server, blanks beyond ASCII are parts of names.
+		if sql := strings.Trim(s.text[s.start:end], " \t\n\v\f\r"); s.first < end {
 			s.statements = append(s.statements, Statement{SQL: sql, Line: s.began})
 			s.noteControl()
 			s.noteSetting()

@@ -66,36 +66,55 @@ func show(statements []Statement) string {
 // checkCover fails unless the statements stand in the text in order, with nothing that matters between them.
 func checkCover(t *testing.T, d Dialect, text string, statements []Statement) {
 	t.Helper()
-	text = normalise(text)
-	if d == MySQL && strings.Contains(strings.ToLower(text), "delimiter") {
-		return // what ends a statement there depends on what stands before it
+	s := splitter{dialect: d, file: "cover", text: normalise(text), line: 1}
+	var starts []int
+	for n := 0; ; n = len(s.statements) {
+		start, p := s.start, (*Problem)(nil)
+		if s.i < len(s.text) {
+			p = s.next()
+		} else if p = s.finish(); len(s.statements) == n {
+			break
+		}
+		if p != nil {
+			t.Fatal(p)
+		}
+		if len(s.statements) > n {
+			starts = append(starts, start)
+		}
 	}
-	at := 0
+	if len(starts) != len(statements) {
+		t.Fatalf("%d statements, %d again", len(statements), len(starts))
+	}
 	gap := func(gap string) {
 		t.Helper()
+		// What ends a statement there depends on what stands before it.
+		if d == MySQL && strings.Contains(strings.ToLower(text), "delimiter") {
+			return
+		}
 		if left, err := Statements(d, "gap", gap); err == nil && len(left) > 0 {
 			t.Errorf("lost between statements: %q", gap)
 		}
 	}
-	for i, s := range statements {
-		n := strings.Index(text[at:], s.SQL)
-		if s.SQL == "" || n < 0 {
-			t.Fatalf("statement %d does not stand in the text behind offset %d: %q", i+1, at, s.SQL)
+	at := 0
+	for i, statement := range statements {
+		gap(s.text[at:starts[i]])
+		at = starts[i] + strings.Index(s.text[starts[i]:], statement.SQL)
+		if statement.SQL == "" || strings.Trim(s.text[starts[i]:at], " \t\n\v\f\r") != "" || at < starts[i] {
+			t.Fatalf("statement %d is %q, and not what stands at offset %d", i+1, statement.SQL, starts[i])
 		}
-		gap(text[at : at+n])
-		if first := strings.Count(text[:at+n], "\n") + 1; s.Line < first || s.Line > first+strings.Count(s.SQL, "\n") {
-			t.Errorf("statement %d says line %d, and stands on %d and behind", i+1, s.Line, first)
+		if first := strings.Count(s.text[:at], "\n") + 1; statement.Line < first || statement.Line > first+strings.Count(statement.SQL, "\n") {
+			t.Errorf("statement %d says line %d, and stands on %d and behind", i+1, statement.Line, first)
 		}
-		at += n + len(s.SQL)
-		if s.Copy != nil {
-			at += strings.Index(text[at:], "\n") + 1
-			if !strings.HasPrefix(text[at:], string(s.Copy)+`\.`) {
-				t.Fatalf("the data of statement %d is not what stands behind it: %q", i+1, s.Copy)
+		at += len(statement.SQL)
+		if statement.Copy != nil {
+			at += strings.Index(s.text[at:], "\n") + 1
+			if !strings.HasPrefix(s.text[at:], string(statement.Copy)+`\.`) {
+				t.Fatalf("the data of statement %d is not what stands behind it: %q", i+1, statement.Copy)
 			}
-			at += len(s.Copy) + len(`\.`)
+			at += len(statement.Copy) + len(`\.`)
 		}
 	}
-	gap(text[at:])
+	gap(s.text[at:])
 }
 
 func TestStatementsProblems(t *testing.T) {

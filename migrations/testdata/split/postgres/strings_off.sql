@@ -1,6 +1,6 @@
 SET standard_conforming_strings = off;
 SELECT 'a\'; b';
-SET LOCAL standard_conforming_strings TO on;
+SET SESSION standard_conforming_strings TO on;
 SELECT 'a\';
 COPY t TO stdout;
 COPY (SELECT x FROM stdin) TO stdout;

@@ -1,5 +1,6 @@
 -- comment; one
 CREATE TABLE [a;b] ("c;""d" text, `e;``f` int DEFAULT (CASE WHEN 1 THEN 2 END)); /* not /* nested; */
+CREATE TABLE x (a); CREATE TABLE y (z, "end");
 CREATE TRIGGER t AFTER UPDATE ON x WHEN CASE new.a WHEN 1 THEN 2 END BEGIN
   UPDATE y SET z = CASE WHEN new.a THEN 'end;' ELSE 2 END;
   SELECT CASE 1 WHEN 1 THEN 2 END; -- END;
