@@ -1,0 +1,258 @@
+package e2e
+
+import (
+	"bytes"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+
+	"github.com/schemagate/schemagate/test/servers"
+)
+
+// The leader is killed inside a migration. A follower takes over because the server no longer knows the leader's presence, and
+// ends the dead one's statement, which would otherwise go on waiting.
+func TestLeaderKilledInsideAMigration(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, heldAt(2, 3))
+	open := s.closeBarrier()
+	leader := s.with("SCHEMAGATE_REPLICA=first").start("up")
+	dead := s.atBarrier(1)
+	followers := s.startMany(2, "up")
+	for _, f := range followers {
+		f.await(msg("waiting"))
+	}
+	leader.kill()
+	until(t, "the dead leader's statement has ended", func() bool { return s.pidGone(dead) })
+	until(t, "a follower is at the barrier", func() bool { return s.sessions("/t2/%/migrate") == "1" && s.atBarrier(1) != dead })
+	open()
+	exitAll(t, 0, followers...)
+	s.appliedOnce(3)
+	if !followers[0].said("presence is gone") && !followers[1].said("presence is gone") {
+		t.Errorf("no follower says why it took over: %s%s", followers[0], followers[1])
+	}
+	if got := s.events("failed"); got != "" {
+		t.Errorf("%q is recorded as failed", got)
+	}
+}
+
+// The leader is killed while its index build waits for a transaction of somebody else. What it leaves is an invalid index.
+func TestLeaderKilledInsideAnIndexBuild(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, files{"0001_items.up.sql": indexed()["0001_items.up.sql"]})
+	s.up()
+	release := holding(t, s.url, "update items set n = n")
+	s.write(indexed())
+	building := func() (pid string) {
+		until(t, "a build waits for the transaction", func() bool {
+			pid = s.psql("select pid from pg_stat_activity where datname = current_database() and application_name like '%/migrate' " +
+				"and state = 'active' and wait_event_type = 'Lock'")
+			return pid != ""
+		})
+		return pid
+	}
+	leader := s.start("up")
+	dead := building()
+	followers := s.startMany(2, "up")
+	for _, f := range followers {
+		f.await(msg("waiting"))
+	}
+	if got := s.psql("select indisvalid from pg_index where indexrelid = 'items_n'::regclass"); got != "f" {
+		t.Errorf("the index under construction is valid: %q", got)
+	}
+	leader.kill()
+	until(t, "the dead leader's statement has ended", func() bool { return s.pidGone(dead) })
+	if again := building(); again == dead {
+		t.Errorf("pid %s is still building", dead)
+	}
+	release()
+	exitAll(t, 0, followers...)
+	s.indexesAre("items_n true")
+	if got := s.applied(); got != "0001 0002" {
+		t.Errorf("applied %q", got)
+	}
+	if !followers[0].said("presence is gone") && !followers[1].said("presence is gone") {
+		t.Errorf("no follower says why it took over: %s%s", followers[0], followers[1])
+	}
+}
+
+// commitOf has the proxy swallow the server's answer to the commit of a version, and tells when that was so: the migration is in
+// force, and its leader does not know. The verdict on the answer is the caller's.
+func commitOf(p *servers.TCPProxy, version string, answer servers.Verdict) (committed <-chan struct{}) {
+	var asked, told atomic.Bool
+	done := make(chan struct{})
+	p.Intercept(func(d servers.Direction, data []byte) servers.Verdict {
+		switch {
+		case told.Load():
+			return servers.Forward
+		case d == servers.ToServer && bytes.Contains(data, []byte("insert into")) && bytes.Contains(data, []byte("E'applied', E'"+version+"'")):
+			asked.Store(true)
+		case d == servers.ToClient && asked.Load() && bytes.Contains(data, []byte("COMMIT\x00")):
+			if told.CompareAndSwap(false, true) {
+				close(done)
+				return answer
+			}
+		}
+		return servers.Forward
+	})
+	return done
+}
+
+// The leader is killed when its commit has taken effect and the answer has not arrived.
+func TestLeaderKilledRightAfterItsCommit(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, numbered(3))
+	proxy := servers.Proxy(t, servers.SharedPostgres(t).Addr())
+	committed := commitOf(proxy, "0002", servers.Swallow)
+	leader := s.at(proxy.Through(s.url)).start("up")
+	<-committed
+	follower := s.start("up")
+	follower.await(msg("waiting"))
+	if got := s.applied(); got != "0001 0002" {
+		t.Errorf("applied %q by the dead leader", got)
+	}
+	leader.kill()
+	follower.exits(0)
+	follower.says("presence is gone")
+	s.appliedOnce(3)
+}
+
+// The leader lives on and only its connection breaks there: it looks into the history and never repeats blindly.
+func TestConnectionBrokenRightAfterACommit(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, numbered(3))
+	proxy := servers.Proxy(t, servers.SharedPostgres(t).Addr())
+	committed := commitOf(proxy, "0002", servers.Cut)
+	leader := s.at(proxy.Through(s.url)).start("up")
+	<-committed
+	leader.exits(0)
+	leader.says(msg("outcome unknown; the history will tell"))
+	s.appliedOnce(3)
+}
+
+// A leader that is silent past its TTL loses the lease. When it comes to itself it commits nothing, says that it was fenced,
+// and follows.
+func TestSilentLeaderIsFenced(t *testing.T) {
+	for name, silence := range map[string]func(*replica, *servers.TCPProxy) (end func()){
+		"stopped": func(r *replica, _ *servers.TCPProxy) func() {
+			r.signal(syscall.SIGSTOP)
+			return func() { r.signal(syscall.SIGCONT) }
+		},
+		"cut off": func(_ *replica, p *servers.TCPProxy) func() {
+			p.Blackhole(servers.Both)
+			return p.Heal
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newStage(t, heldAt(2, 3)).with("SCHEMAGATE_LEASE_TTL=1s")
+			proxy := servers.Proxy(t, servers.SharedPostgres(t).Addr())
+			open := s.closeBarrier()
+			stale := s.at(proxy.Through(s.url)).with("SCHEMAGATE_REPLICA=stale").start("up")
+			pid := s.atBarrier(1)
+			end := silence(stale, proxy)
+			next := s.with("SCHEMAGATE_REPLICA=next").start("up")
+			next.await(msg("elected"))
+			until(t, "the stale leader's session has ended", func() bool { return s.pidGone(pid) })
+			s.atBarrier(1)
+			end() // it meets the new leader's term while that is at work
+			stale.await(msg("fenced"))
+			stale.await(msg("waiting"))
+			open()
+			exitAll(t, 0, next, stale)
+			s.appliedOnce(3)
+			next.neverSays("presence is gone") // it was there all the time
+			if got := s.psql("select distinct replica from schemagate_history where version in ('0002', '0003')"); got != "next" {
+				t.Errorf("0002 and 0003 are %q's, want them the next leader's", got)
+			}
+		})
+	}
+}
+
+// A leader asked to end gives the lease back at once, and nobody fails with it.
+func TestLeaderEndedBySignal(t *testing.T) {
+	for sig, code := range map[syscall.Signal]int{syscall.SIGTERM: 143, syscall.SIGINT: 130} {
+		t.Run(sig.String(), func(t *testing.T) {
+			t.Parallel()
+			s := newStage(t, heldAt(2, 3))
+			open := s.closeBarrier()
+			leader := s.start("up")
+			s.atBarrier(1)
+			followers := s.startMany(2, "up")
+			for _, f := range followers {
+				f.await(msg("waiting"))
+			}
+			leader.signal(sig)
+			leader.exits(code)
+			s.atBarrier(1)
+			open()
+			exitAll(t, 0, followers...)
+			s.appliedOnce(3)
+			for _, f := range followers {
+				f.neverSays("presence is gone", "failed")
+			}
+			if got := s.events("failed"); got != "" {
+				t.Errorf("%q is recorded as failed", got)
+			}
+			if got := s.events("interrupted"); got != "0002" {
+				t.Errorf("%q is recorded as interrupted, want 0002", got)
+			}
+		})
+	}
+}
+
+// Sessions of the leader that somebody ends make nobody fail.
+func TestLeadersSessionsAreEnded(t *testing.T) {
+	for name, which := range map[string]string{"the migration's": "/migrate", "the presence": "/lease/", "all": ""} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newStage(t, heldAt(2, 3))
+			open := s.closeBarrier()
+			leader := s.start("up")
+			s.atBarrier(1)
+			follower := s.start("up")
+			follower.await(msg("waiting"))
+			ended := s.psql("select string_agg(pid::text, ',') from pg_stat_activity where datname = current_database() " +
+				"and application_name like 'schemagate/%" + which + "%' and application_name not like '%/look' and pg_terminate_backend(pid)")
+			if ended == "" {
+				t.Fatal("no session to end")
+			}
+			until(t, "they are gone", func() bool {
+				return s.psql("select count(*) from pg_stat_activity where pid in ("+ended+")") == "0"
+			})
+			s.atBarrier(1)
+			open()
+			exitAll(t, 0, leader, follower)
+			s.appliedOnce(3)
+			if strings.Contains(which, "migrate") && !leader.said(msg("interrupted")) {
+				t.Errorf("it does not say that it was interrupted: %s", leader)
+			}
+			if got := s.events("failed"); got != "" {
+				t.Errorf("%q is recorded as failed", got)
+			}
+		})
+	}
+}
+
+// The server goes down in the middle of a migration and comes back.
+func TestServerRestartsInsideAMigration(t *testing.T) {
+	for name, bounce := range map[string]func(*servers.PG){
+		"fast shutdown": func(pg *servers.PG) { pg.Stop(servers.Fast); pg.Start() },
+		"crash":         func(pg *servers.PG) { pg.Kill(); pg.Start() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			pg := servers.Postgres(t)
+			s := stageOn(t, pg.NewDatabase(t), heldAt(2, 3))
+			s.closeBarrier() // the server's end opens it
+			replicas := s.startMany(3, "up")
+			s.atBarrier(1)
+			bounce(pg)
+			exitAll(t, 0, replicas...)
+			s.appliedOnce(3)
+			if got := s.events("failed"); got != "" {
+				t.Errorf("%q is recorded as failed", got)
+			}
+		})
+	}
+}
