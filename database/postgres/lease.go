@@ -28,7 +28,7 @@ func (d *DB) Acquire(ctx context.Context, c database.Claim) (database.Holding, e
 	if err := d.survey(ctx); err != nil {
 		return nil, err
 	}
-	h := &holding{db: d, claim: c}
+	h := &holding{db: d, claim: c, table: d.table("lease")}
 	if err := h.write(ctx); err != nil {
 		h.close()
 		if code(err) == "40001" { // where transactions are serializable by default, this is how the second one learns of the first
@@ -42,6 +42,7 @@ func (d *DB) Acquire(ctx context.Context, c database.Claim) (database.Holding, e
 type holding struct {
 	db    *DB
 	claim database.Claim
+	table string // asked once: renewing goes on beside looks, which settle the schema anew
 
 	mu   sync.Mutex // Renew and Release come from different goroutines
 	conn *pgconn.PgConn
@@ -55,7 +56,7 @@ func (h *holding) write(ctx context.Context) error {
 		return err
 	}
 	h.conn = conn
-	sql := strings.NewReplacer("$lease_row", "schemagate_lease", "$lease", d.table("lease")).Replace(acquireSQL)
+	sql := strings.NewReplacer("$lease_row", "schemagate_lease", "$lease", h.table).Replace(acquireSQL)
 	rows, err := column(ctx, conn, sql, d.opt.Service, c.Holder, c.Replica, c.Release, c.Address, c.Token, boolean(c.Exclusive),
 		boolean(!d.pooled), seconds(d.opt.LeaseTTL), seconds(d.opt.Interval), boolean(c.Force))
 	if err == nil && len(rows) == 0 {
@@ -71,7 +72,7 @@ func (h *holding) Renew(ctx context.Context) error {
 	if h.conn == nil || h.conn.IsClosed() {
 		return h.write(ctx)
 	}
-	rows, err := column(ctx, h.conn, "update "+h.db.table("lease")+
+	rows, err := column(ctx, h.conn, "update "+h.table+
 		" set renewed_at = clock_timestamp() where service = $1 and holder = $2 returning holder", h.db.opt.Service, h.claim.Holder)
 	if err == nil && len(rows) == 0 {
 		return database.ErrHeld
@@ -91,7 +92,7 @@ func (h *holding) Release(ctx context.Context) error {
 		}
 		h.conn = conn
 	}
-	_, err := column(ctx, h.conn, "update "+h.db.table("lease")+
+	_, err := column(ctx, h.conn, "update "+h.table+
 		" set holder = '', address = '', token = '' where service = $1 and holder = $2", h.db.opt.Service, h.claim.Holder)
 	return err
 }
