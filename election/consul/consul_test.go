@@ -122,6 +122,7 @@ func TestElector(t *testing.T) {
 					}
 				},
 				Rival: store.Rival,
+				Shown: store.Shown,
 				Thefts: map[string]func(*testing.T){
 					"SessionDestroyed": p.destroySession,
 					"KeyDeleted":       p.deleteKey,
@@ -267,6 +268,47 @@ func TestLostAnswerLeavesNoLock(t *testing.T) {
 	}
 	line.Intercept(nil)
 	mustWin(t, e, candidate("a"))
+}
+
+// TestCancelledCampaignLeavesNoLock: asked to stop just as the lock is acquired.
+func TestCancelledCampaignLeavesNoLock(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t, servers.Consul(t))
+	line := servers.Proxy(t, p.server.Addr())
+	e := p.open(t, line.Through(p.url()), consul.Options{})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	line.Intercept(func(d servers.Direction, b []byte) servers.Verdict {
+		if d == servers.ToServer && strings.Contains(string(b), "acquire=") {
+			cancel()
+		}
+		return servers.Forward
+	})
+	if lead, err := e.Campaign(ctx, candidate("a"), election.Rival{}); lead != nil || err == nil {
+		t.Fatalf("a cancelled campaign gave %v, %v", lead, err)
+	}
+	if s := p.sessions(t); len(s) != 0 {
+		t.Errorf("sessions %v are left", s)
+	}
+}
+
+// TestTrustCountsFromBeforeTheSession: what the proxy sees of a request is later than its sending.
+func TestTrustCountsFromBeforeTheSession(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t, sharedConsul())
+	line := servers.Proxy(t, p.server.Addr())
+	line.Delay(300 * time.Millisecond) // an answer comes this much later, twice
+	created := make(chan time.Time, 1)
+	line.Intercept(func(d servers.Direction, b []byte) servers.Verdict {
+		if d == servers.ToServer && strings.Contains(string(b), "/v1/session/create") {
+			created <- time.Now()
+		}
+		return servers.Forward
+	})
+	lead := mustWin(t, p.open(t, line.Through(p.url()), consul.Options{}), candidate("a"))
+	if trust := lead.Deadline().Sub(<-created); trust > 9*time.Second {
+		t.Errorf("trusted for %v after the session was asked for, want nine seconds at most", trust)
+	}
 }
 
 // TestDatabaseAwayFailsTheCampaign: nobody may hold the lock who could do nothing with it.

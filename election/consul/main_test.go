@@ -1,6 +1,7 @@
 package consul_test
 
 import (
+	"flag"
 	"os"
 	"strings"
 	"sync"
@@ -30,6 +31,11 @@ func sharedConsul() *servers.ConsulServer {
 type runner struct{ m *testing.M }
 
 func (r runner) Run() int {
+	// These tests wait for Consul's shortest TTL much more than they work.
+	flag.Parse()
+	if err := flag.Set("test.parallel", "6"); err != nil {
+		panic(err)
+	}
 	shared.scope = servers.NewScope("consul")
 	defer shared.scope.Close()
 	return r.m.Run()

@@ -70,13 +70,13 @@ func (s Suite) leaderIsVisible(t *testing.T) {
 	c := candidate("a")
 	c.Address = "192.0.2.1:8099"
 	lead := mustWin(t, a, c)
-	if r := e.Rival(t); r.Holder != c.Holder || r.Address != c.Address || r.Dead {
-		t.Errorf("the database shows %+v as the leader, want %+v", r, c)
+	if r := e.Rival(t); r.Holder != c.Holder || r.Address != c.Address || r.Dead || !e.Shown(t) {
+		t.Errorf("the database shows %+v as the leader, alive %v, want %+v", r, e.Shown(t), c)
 	}
 	if err := lead.Resign(within(t)); err != nil {
 		t.Fatal(err)
 	}
-	if r := e.Rival(t); r != (election.Rival{}) {
+	if r := e.Rival(t); r != (election.Rival{}) || e.Shown(t) {
 		t.Errorf("after resigning the database shows %+v as the leader", r)
 	}
 }
@@ -105,6 +105,9 @@ func (s Suite) renewedHolderKeepsIt(t *testing.T) {
 	tick := time.NewTicker(s.TTL / 10)
 	defer tick.Stop()
 	for lead.Deadline().Before(began.Add(3 * s.TTL)) {
+		if !e.Shown(t) && lead.Alive() {
+			t.Fatal("the database shows no leader, though there is one")
+		}
 		mustBeHeld(t, b, e.Rival(t))
 		select {
 		case <-tick.C:

@@ -69,6 +69,12 @@ func (s *Store) Rival(t *testing.T) election.Rival {
 	return election.Rival{Holder: l.Holder, Address: l.Address, Token: l.Token, Dead: l.Dead}
 }
 
+// Shown says that the lease has not run out.
+func (s *Store) Shown(t *testing.T) bool {
+	t.Helper()
+	return s.look(t, s.open(t, s.url)).Alive
+}
+
 // Usurp takes the lease, as a winner elsewhere does, until the end of the test.
 func (s *Store) Usurp(t *testing.T) {
 	t.Helper()

@@ -35,6 +35,8 @@ type Election struct {
 	Join func(t *testing.T) *Member
 	// Rival is what a replica knows of the leader that has just looked into the database.
 	Rival func(t *testing.T) election.Rival
+	// Shown: the database shows that somebody leads, so that nobody campaigns.
+	Shown func(t *testing.T) bool
 	// Thefts are the ways in which a lead can be taken away behind its holder's back. What they leave ends with the test.
 	Thefts map[string]func(t *testing.T)
 }
@@ -69,9 +71,10 @@ func (m *Member) heal() {
 	}
 }
 
-// Run runs all tests, in parallel but for those that count goroutines.
+// Run runs the test that counts goroutines, while nothing else does, and then all others in parallel.
 func (s Suite) Run(t *testing.T) {
 	t.Run("NoGoroutineLeft", s.noGoroutineLeft)
+	t.Parallel()
 	tests := map[string]func(*testing.T){
 		"OnlyOneOfManyWins":                s.onlyOneOfManyWins,
 		"HeldIsErrHeld":                    s.heldIsErrHeld,

@@ -28,6 +28,7 @@ func TestElector(t *testing.T) {
 					}
 				},
 				Rival:  store.Rival,
+				Shown:  store.Shown,
 				Thefts: map[string]func(*testing.T){"LeaseTaken": store.Usurp},
 			}
 		},
