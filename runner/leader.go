@@ -380,9 +380,9 @@ func (r *Runner) command(ctx context.Context, st Step) election.Event {
 	if st.Kind == StepAfter {
 		return r.event(election.Done)
 	}
-	e := database.Event{Kind: database.Applied, Name: string(st.Kind), Digest: r.Set.Digest, Duration: took, Note: tail}
+	e := database.Event{Kind: database.Applied, Name: string(st.Kind), Digest: r.Set.Digest, Duration: took}
 	if st.Kind == StepBefore {
-		e.Kind = database.Backup
+		e.Kind, e.Note = database.Backup, tail // where the backup lies
 	}
 	if err := r.openSession(ctx); err != nil {
 		return r.outcome(ctx, st, err)
