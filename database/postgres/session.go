@@ -195,8 +195,11 @@ func (s *session) blame(ctx context.Context, c database.Change, st database.Stat
 		return fmt.Errorf("%w: %w", database.ErrInterrupted, at(c, st, err))
 	}
 	line := st.Line
-	if pe.Position > 0 {
-		line += strings.Count(prefixRunes(st.SQL, int(pe.Position)-1), "\n")
+	if pe.Position > 0 { // counted from the text's start, which may be a comment above the first token's line
+		w := newWords(st.SQL)
+		w.skip()
+		above := strings.Count(strings.TrimSuffix(st.SQL, w.rest), "\n")
+		line += strings.Count(prefixRunes(st.SQL, int(pe.Position)-1), "\n") - above
 	}
 	se := &database.StatementError{File: c.File, Line: line, Code: pe.Code, Message: pe.Message, Hint: pe.Hint, Err: pe}
 	why := class(pe.Code)
