@@ -144,7 +144,10 @@ func (r *Reaper) Run(ctx context.Context, spec Spec, grace time.Duration) (Exit,
 		stopped = fmt.Errorf("stop %s: %w", c.name, context.Cause(ctx))
 	}
 	rest := context.WithoutCancel(ctx) // ending it must not be cut short by what started it
-	err = c.KillGroup(rest, grace)
-	exit, waitErr := c.Wait(rest)
-	return exit, errors.Join(stopped, err, waitErr)
+	if err := c.KillGroup(rest, grace); err != nil {
+		// What does not die of SIGKILL may include the command itself, so it is not waited for.
+		return Exit{Code: 128 + int(syscall.SIGKILL), Signal: syscall.SIGKILL}, errors.Join(stopped, err)
+	}
+	exit, err := c.Wait(rest)
+	return exit, errors.Join(stopped, err)
 }

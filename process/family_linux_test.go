@@ -128,6 +128,7 @@ func TestRun(t *testing.T) {
 }
 
 func TestParentKilled(t *testing.T) {
+	const ending = `trap 'echo told' TERM; "$0" as stubborn & while :; do wait; done`
 	tests := []struct {
 		name   string
 		kind   string
@@ -139,6 +140,7 @@ func TestParentKilled(t *testing.T) {
 		{"a grandchild in the group", "guarded", syscall.SIGKILL, `"$0" as stubborn & wait`, 1},
 		{"a grandchild that ignores SIGTERM", "guarded", syscall.SIGTERM, `"$0" as stubborn & wait`, 1},
 		{"a pipeline", "adopt", syscall.SIGKILL, `"$0" as stubborn | cat & "$0" as stubborn; true`, 2},
+		{"while it was ending the group", "guarded", syscall.SIGKILL, ending, 1},
 		{"a daemon outside of group and session", "adopt", 0, `setsid sh -c '"$0" as stubborn & exit' "$0"; "$0" as stubborn; true`, 2},
 	}
 	for _, test := range tests {
@@ -155,6 +157,10 @@ func TestParentKilled(t *testing.T) {
 				}
 			}
 			born := startTime(guard)
+			if test.script == ending {
+				p.signal(syscall.SIGUSR1)
+				p.expect("told")
+			}
 			p.signal(syscall.SIGKILL)
 			if code := p.code(); code != 137 {
 				t.Fatalf("exit code %d", code)

@@ -139,7 +139,8 @@ func polite([]string) int {
 	return 0
 }
 
-// guarding KIND SIGNAL CMD... starts a command, says the pid of its guard, and waits to be killed.
+// guarding KIND SIGNAL CMD... starts a command, says the pid of its guard, and waits to be killed. On SIGUSR1 it begins to end the
+// command.
 func guarding(args []string) int {
 	number, err := strconv.Atoi(args[1])
 	if err != nil {
@@ -159,7 +160,10 @@ func guarding(args []string) int {
 	if c.guard != nil {
 		fmt.Println("guard", c.guard.child.pid)
 	}
-	return forever()
+	asked := make(chan os.Signal, 1)
+	signal.Notify(asked, syscall.SIGUSR1)
+	<-asked
+	return fail("ended: %v", c.KillGroup(context.Background(), time.Hour))
 }
 
 // rounds N starts children that exit at once, and says whether each one's code came back; as a subreaper.
