@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -300,6 +302,22 @@ func (r *replica) json(into any) {
 	if err := json.Unmarshal([]byte(r.out.text()), into); err != nil {
 		r.t.Fatalf("%v in %s", err, r)
 	}
+}
+
+// freePort returns a loopback address that nobody listens on, below the ports that the kernel gives to clients.
+func freePort(t *testing.T) string {
+	t.Helper()
+	for range 100 {
+		addr := fmt.Sprintf("127.0.0.1:%d", 14000+rand.IntN(5000))
+		if l, err := net.Listen("tcp", addr); err == nil {
+			if err := l.Close(); err != nil {
+				t.Fatal(err)
+			}
+			return addr
+		}
+	}
+	t.Fatal("no free port")
+	return ""
 }
 
 // msg is how a log line holds a message that begins so.

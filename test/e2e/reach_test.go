@@ -1,0 +1,166 @@
+package e2e
+
+import (
+	"net"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/schemagate/schemagate/test/servers"
+)
+
+// A database that is not up yet is waited for; so is one that is still starting, or has no connection to spare.
+func TestDatabaseIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	pg := servers.Postgres(t, servers.MaxConnections(8))
+	s := stageOn(t, pg.NewDatabase(t), numbered(2))
+
+	pg.Stop(servers.Fast)
+	replicas := s.startMany(3, "up")
+	for _, r := range replicas {
+		r.await(msg("database not reached, waiting for it"))
+	}
+	pg.Start()
+	exitAll(t, 0, replicas...)
+	s.appliedOnce(2)
+
+	t.Log("too many clients")
+	s.write(files{"0003_step.up.sql": traceOf(3)})
+	var all []*pgx.Conn
+	for {
+		conn, err := pgx.Connect(t.Context(), s.url)
+		if err != nil {
+			break
+		}
+		all = append(all, conn)
+	}
+	r := s.start("up")
+	if line := r.await(msg("database not reached, waiting for it")); !strings.Contains(line, "too many clients already [53300]") {
+		t.Errorf("it says %s", line)
+	}
+	for _, conn := range all {
+		_ = conn.Close(t.Context())
+	}
+	r.exits(0)
+	s.appliedOnce(3)
+}
+
+// The crowd outnumbers the server's connections, and nobody gives up for it.
+func TestMoreReplicasThanConnections(t *testing.T) {
+	t.Parallel()
+	pg := servers.Postgres(t, servers.MaxConnections(9))
+	s := stageOn(t, pg.NewDatabase(t), numbered(3))
+	replicas := s.startMany(16, "up")
+	exitAll(t, 0, replicas...)
+	s.appliedOnce(3)
+}
+
+// A connection that breaks at any point of a start, before the server has read a request or before its answer has arrived, is
+// made again, and nothing is done twice.
+func TestConnectionsThatBreak(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, numbered(3))
+	proxy := servers.Proxy(t, servers.SharedPostgres(t).Addr())
+	for name, part := range map[string]string{
+		"look": "schemagate_fence", "make the tables": "create table if not exists", "campaign": `update "public".schemagate_lease set holder = $2`,
+		"mint": "set term = term + 1", "apply": "'applied', E'0002'", "complete": "E'complete'", "resign": "set holder = ''",
+	} {
+		for _, lost := range []servers.Direction{servers.ToServer, servers.ToClient} {
+			t.Run(name+map[servers.Direction]string{servers.ToServer: ", request", servers.ToClient: ", answer"}[lost], func(t *testing.T) {
+				s := s.at(servers.SharedPostgres(t).NewDatabase(t))
+				var asked, cut atomic.Bool
+				proxy.Intercept(func(d servers.Direction, data []byte) servers.Verdict {
+					if d == servers.ToServer && strings.Contains(string(data), part) {
+						asked.Store(true)
+					}
+					if d == lost && asked.Load() && cut.CompareAndSwap(false, true) {
+						return servers.Cut
+					}
+					return servers.Forward
+				})
+				s.at(proxy.Through(s.url)).up()
+				if !cut.Load() {
+					t.Errorf("nothing was sent that holds %q", part)
+				}
+				s.appliedOnce(3)
+			})
+		}
+	}
+}
+
+// What trying again can't change is told at once.
+func TestAccessThatIsDenied(t *testing.T) {
+	t.Parallel()
+	pg := servers.Postgres(t, servers.Password("right one"))
+	s := stageOn(t, pg.NewDatabase(t), numbered(2)).with("SCHEMAGATE_TIMEOUT=0")
+	as := func(user, password string) *stage {
+		return s.at(strings.Replace(s.url, "postgres:right%20one@", user+":"+password+"@", 1))
+	}
+
+	t.Log("password, user and database that are not there")
+	as("postgres", "wrong").expect(78, "up").says("password authentication failed", "[28P01]")
+	as("nobody", "wrong").expect(78, "up").says("[28P01]")
+	base, _, _ := strings.Cut(s.url, "/test_")
+	s.at(base+"/nowhere?sslmode=disable").expect(78, "up").says(`database "nowhere" does not exist`, "[3D000]")
+
+	t.Log("a role that may not make our tables")
+	s.psql("create role app login password 'app password'; create role stranger login password 'another one'; revoke create on schema public from public")
+	r := as("app", "app%20password").expect(78, "up")
+	r.says("permission denied for schema public", `GRANT CREATE ON SCHEMA "public" TO "app"`)
+	s.psql("grant create on schema public to app")
+	as("app", "app%20password").up()
+	s.appliedOnce(2)
+
+	t.Log("a role that may not read them")
+	r = as("stranger", "another%20one").expect(78, "wait")
+	r.says("permission denied", "GRANT SELECT ON the schemagate_ tables", `TO "stranger"`)
+
+	t.Log("a role that may not do what a migration does: that is the migration's failure")
+	s.psql("create table theirs (n int)")
+	s.write(files{"0003_theirs.up.sql": "drop table theirs;\n"})
+	as("app", "app%20password").expect(70, "up").says("0003_theirs.up.sql:1: must be owner of table theirs [42501]")
+}
+
+// Waiting ends with the timeout: 69 where the database did not answer, 75 where it did.
+func TestTimeouts(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, heldAt(2, 2))
+	quick := s.with("SCHEMAGATE_TIMEOUT=1s")
+	port := freePort(t)
+	quick.at("postgres://nobody@"+port+"/none?sslmode=disable").expect(69, "up").says("timed out for 1s", "connection refused")
+
+	t.Log("a server that accepts and never answers")
+	silent, err := net.Listen("tcp", freePort(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	quick.at("postgres://nobody@"+silent.Addr().String()+"/none?sslmode=disable&connect_timeout=1").expect(69, "up").says("timed out")
+
+	t.Log("nobody is there to migrate")
+	quick.expect(75, "wait").says("timed out after 1s: nobody completed the set")
+
+	t.Log("somebody is, and takes longer; its migration is not cut")
+	open := s.closeBarrier()
+	leader := quick.with("SCHEMAGATE_REPLICA=slow").start("up")
+	s.atBarrier(1)
+	quick.expect(75, "up").says("timed out after 1s: slow is still leading; raise SCHEMAGATE_TIMEOUT")
+	open()
+	leader.exits(0)
+	s.appliedOnce(2)
+}
+
+// A lock that is never had ends in the timeout, too.
+func TestLockThatIsNeverHad(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, files{"0001_items.up.sql": indexed()["0001_items.up.sql"]})
+	s.up()
+	holding(t, s.url, "lock table items")
+	s.write(files{"0002_note.up.sql": "alter table items add note text;\n"})
+	s.with("SCHEMAGATE_LOCK_TIMEOUT=50ms", "SCHEMAGATE_TIMEOUT=1s").expect(75, "up").says("0002_note.up.sql:1: canceling statement due to lock timeout")
+	if got := s.events("failed"); got != "" {
+		t.Errorf("%q is recorded as failed", got)
+	}
+}
