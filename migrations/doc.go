@@ -13,9 +13,44 @@
 //     it is unwrapped; its checksum is still over the text as written.
 //   - Checksums don't depend on the line endings or the byte order mark that an editor or git chose.
 //
+//   - What a format can say and this package can't keep (templates, environment variables, preconditions, callbacks, Go or Java
+//     code) is refused by name with file and line, never left out. Comments of tools that are not known here but would divide a
+//     file into two directions (sql-migrate, Rambler, MyBatis) are refused, too.
+//
+// # Formats
+//
+// One per folder, recognised per file by its comments, else by its name. A file without comments goes with its neighbours where
+// tern or UP/DOWN comments may be left out.
+//
+//   - native: 0001_name.up.sql, .down.sql and sqlx's 0001_name.sql; .up.json and .down.json for MongoDB. A direction is a file.
+//   - goose, dbmate, tern, UP/DOWN comments: a file holds both directions; a way back without a statement is none. Blank lines
+//     at the end of the way up don't count, so a way back added later leaves the checksum alone.
+//   - Flyway: V, U and R files, in folders below as well. Underscores in a version become dots. A repeatable migration's version
+//     is R__name, which sorts behind all numbers. Scripts are taken with their placeholders expanded; the checksum of a versioned
+//     one is over the file as written, that of a repeatable one over what it expands to, as Flyway has it.
+//   - Liquibase formatted SQL: a migration per changeset, whose version is path::id::author. The order is that of the files'
+//     names and of the changesets in them; changesets for other databases (dbms) are left out.
+//   - migrate-mongo: a script is one text for both directions. That it has a way back is told from the word down in its code.
+//
+// # Directives
+//
+// Comments at the head of a direction, before its first statement, as -- schemagate: NAME ..., several on a line or on several
+// lines: no-transaction, idempotent, phase=, after=, lock_timeout=, statement_timeout=; and, taking the rest of their line,
+// verify=QUERY and backfill key=value ... Anywhere else they are errors.
+//
+// A script whose every statement is one that PostgreSQL (or SQLite) refuses inside a transaction, like CREATE INDEX
+// CONCURRENTLY, needs no directive: it runs without one. Mixed with others, such a statement is an error.
+//
+// # Ways back
+//
+// The Text of a Script in Migration.Down is enough for [ParseDown] to read it again, by another release, without the file: where
+// only the file said no-transaction, the text starts with that directive, and placeholders are expanded (so a placeholder used in
+// a way back must not be a secret: the history keeps the text).
+//
 // # Not guaranteed
 //
 //   - That the statements are valid, or that they may run in a transaction: only the server knows.
+//   - That a script for MongoDB can be run: nothing executes it here.
 //   - That text inside a function body, a DO block or a called procedure doesn't control transactions.
 //   - MySQL compound statements without DELIMITER are recognised by their shape. One that uses BEGIN, END, IF or LOOP as names
 //     may be refused as never closed (never cut in the middle without a word); DELIMITER around it always helps.

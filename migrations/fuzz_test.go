@@ -150,7 +150,7 @@ func FuzzParseDown(f *testing.F) {
 // TestLinear splits texts that take for ever if anything is read again and again.
 func TestLinear(t *testing.T) {
 	for _, unit := range []string{"$a", "/*", "/*/", "E''\n", ";", "(", "a.", "'", "''", "-- x\n", "\\", "$$", "begin ", "case ", "create function f() begin atomic ", "/*!", "[", "/", "end "} {
-		text := strings.Repeat(unit, 512<<10/len(unit))
+		text := strings.Repeat(unit, 128<<10/len(unit))
 		if unit == "(" {
 			text = text[:len(text)/2] + strings.Repeat("]", len(text)/2)
 		}
