@@ -21,16 +21,15 @@ CREATE FUNCTION follow_subscription() RETURNS trigger
 LANGUAGE plpgsql
 AS $follow$
 DECLARE
-    gone  jsonb := CASE WHEN TG_OP <> 'INSERT' THEN to_jsonb(OLD) END;
-    here  jsonb := CASE WHEN TG_OP <> 'DELETE' THEN to_jsonb(NEW) END;
-    topic text := TG_ARGV[0];
+    gone jsonb := CASE WHEN TG_OP <> 'INSERT' THEN to_jsonb(OLD) END;
+    here jsonb := CASE WHEN TG_OP <> 'DELETE' THEN to_jsonb(NEW) END;
 BEGIN
     DELETE FROM subscriptions s
-    WHERE s.email = gone ->> 'email' AND s.topic = follow_subscription.topic
+    WHERE s.email = gone ->> 'email' AND s.topic = TG_ARGV[0]
       AND s.product_id IS NOT DISTINCT FROM (gone ->> 'product_id')::bigint;
     IF here IS NOT NULL THEN
         INSERT INTO subscriptions (email, topic, product_id, subscribed_at, confirmed_at)
-        VALUES (here ->> 'email', topic, (here ->> 'product_id')::bigint,
+        VALUES (here ->> 'email', TG_ARGV[0], (here ->> 'product_id')::bigint,
                 coalesce(here ->> 'subscribed_at', here ->> 'requested_at')::timestamptz,
                 coalesce(here ->> 'confirmed_at', here ->> 'requested_at')::timestamptz)
         ON CONFLICT ON CONSTRAINT subscriptions_once DO NOTHING;
