@@ -102,7 +102,7 @@ func (l *ledger) resolve(k string, r *record, e *database.Event) {
 	case database.ResolvedRetry:
 		r.done, r.trying, r.prefix = 0, 0, ""
 	case database.ResolvedStatement:
-		r.done, r.trying, r.prefix = e.Done, 0, ""
+		r.done, r.trying, r.prefix = e.Done, 0, e.Prefix
 	case database.ResolvedAgain:
 		r.heldSums = map[string]bool{}
 	}
