@@ -58,10 +58,15 @@ func matching(pattern string) (files []string, err error) {
 			return err
 		case path != pattern && d.IsDir() && (strings.HasPrefix(d.Name(), ".") || d.Name() == "node_modules" || d.Name() == "__pycache__"):
 			return fs.SkipDir
-		case d.Type().IsRegular() && !strings.HasPrefix(d.Name(), "."):
+		case strings.HasPrefix(d.Name(), "."):
+			return nil
+		}
+		// Through links: in a ConfigMap's mount every file is one.
+		info, err := os.Stat(path)
+		if err == nil && info.Mode().IsRegular() {
 			files = append(files, path)
 		}
-		return nil
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNoFiles, err)

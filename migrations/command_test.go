@@ -43,6 +43,14 @@ func TestForCommandIsDueWhenCommandOrFilesChange(t *testing.T) {
 	if again := digest("migrate", dir); again != first {
 		t.Error("files that are none of ours change the digest")
 	}
+	if err := os.Symlink(filepath.Join(dir, "1-users.js"), filepath.Join(dir, "linked.js")); err != nil {
+		t.Fatal(err)
+	}
+	linked := digest("migrate", dir)
+	if linked == first {
+		t.Error("a link to a file does not count, as in a ConfigMap's mount")
+	}
+	first = linked
 	write("sub/2-orders.js", "two")
 	if again := digest("migrate", dir); again == first {
 		t.Error("a new file below the folder does not change the digest")

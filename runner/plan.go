@@ -97,25 +97,25 @@ func plan(set *migrations.Set, l *ledger, p Policy, traits database.Traits) (*Pl
 	out := &Plan{undecided: map[string]int{}}
 	var problems []error
 	mine := make(map[string]bool, len(set.Migrations))
-	highest := ""
-	for _, m := range set.Migrations {
-		mine[key(m.Version)] = true
+	latest := -1 // the place in the set of the last migration in force
+	for i, m := range set.Migrations {
+		k := key(m.Version)
+		mine[k] = true
+		if r := l.byKey[k]; r != nil && r.applied != nil && !m.Repeatable {
+			latest = i
+		}
 	}
 	for _, k := range l.order {
 		if !mine[k] {
 			out.Ahead = append(out.Ahead, l.byKey[k].version)
 		}
-		if v := l.byKey[k].version; highest == "" || migrations.CompareVersions(v, highest) > 0 {
-			highest = v
-		}
 	}
 	if err := belowFloor(set, l.floor); err != nil {
 		problems = append(problems, err)
 	}
-	behind := len(out.Ahead) > 0 && len(set.Migrations) > 0 &&
-		migrations.CompareVersions(highest, set.Migrations[len(set.Migrations)-1].Version) > 0
+	behind := len(out.Ahead) > 0 // an older image must not put its repeatable migrations back
 	var changes []database.Change
-	for _, m := range set.Migrations {
+	for i, m := range set.Migrations {
 		r := l.byKey[key(m.Version)]
 		inForce := r != nil && r.applied != nil
 		if inForce && (!m.Repeatable || behind || r.applied.Checksum == m.Checksum) {
@@ -137,8 +137,9 @@ func plan(set *migrations.Set, l *ledger, p Policy, traits database.Traits) (*Pl
 			out.Lines = append(out.Lines, Line{Version: m.Version, Name: m.Name, State: LineDeferred, WaitsFor: "contract"})
 			continue
 		}
-		if highest != "" && !m.Repeatable && migrations.CompareVersions(m.Version, highest) < 0 && (r == nil || r.applied == nil && l.undone[key(m.Version)] == 0) {
-			out.Warnings = append(out.Warnings, fmt.Sprintf("%s is out of order: %s is in force already; it is applied now", m.Up.File, highest))
+		if i < latest && !m.Repeatable && l.undone[key(m.Version)] == 0 {
+			out.Warnings = append(out.Warnings, fmt.Sprintf("%s is out of order: %s is in force already; it is applied now",
+				m.Up.File, set.Migrations[latest].Version))
 		}
 		c := change(m, p)
 		if inForce {
@@ -265,6 +266,9 @@ func script(s migrations.Script, p Policy) database.Change {
 	}
 	for i, st := range s.Statements {
 		c.Statements[i] = database.Statement(st)
+	}
+	if s.StatementTimeout != nil {
+		c.StatementTimeout = *s.StatementTimeout
 	}
 	if s.LockTimeout != nil {
 		c.LockTimeout = *s.LockTimeout

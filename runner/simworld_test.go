@@ -304,9 +304,12 @@ type simSession struct {
 }
 
 func (s *simSession) Close() {
+	s.mu.Lock()
+	dead := s.dead
+	s.mu.Unlock()
 	s.w.mu.Lock()
 	defer s.w.mu.Unlock()
-	if !s.dead { // a dead client closes nothing
+	if !dead { // a dead client closes nothing
 		s.w.end(s)
 	}
 }

@@ -54,10 +54,13 @@ func (c *commander) Command(ctx context.Context, kind runner.StepKind, line stri
 	if err != nil {
 		return "", err
 	}
-	tail := process.NewTail(tailLines)
+	tail, spoken := process.NewTail(tailLines), ""
 	out := process.Lines(func(line string) {
 		line = c.redactor.String(line)
 		tail.Add(line)
+		if strings.Contains(strings.ToLower(line), "error") {
+			spoken = strings.TrimSpace(line)
+		}
 		c.log.Info(line, zap.String("command", string(kind)))
 	})
 	set := map[string]string{
@@ -72,6 +75,9 @@ func (c *commander) Command(ctx context.Context, kind runner.StepKind, line stri
 	}, commandGrace)
 	_ = out.Close() // closing flushes the last line; it can't fail
 	text := strings.Join(tail.Lines(), "\n")
+	if !strings.Contains(text, spoken) { // Node says what was wrong dozens of lines before its last one
+		text = spoken + "\n…\n" + text
+	}
 	if err != nil {
 		return text, err
 	}

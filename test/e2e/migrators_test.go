@@ -94,9 +94,10 @@ func typeORM(t *testing.T) *stage {
 func (s *stage) serve(n int, release string) (apps []*replica, urls []string) {
 	s.t.Helper()
 	for i := range n {
-		port := freePort(s.t)
+		addr := freePort(s.t)
+		_, port, _ := strings.Cut(addr, ":")
 		apps = append(apps, s.with("PORT="+port, "SCHEMAGATE_RELEASE="+release, fmt.Sprintf("SCHEMAGATE_REPLICA=app-%s-%d", release, i)).start("run", "--", "node", "server.js"))
-		urls = append(urls, "http://127.0.0.1:"+port+"/")
+		urls = append(urls, "http://"+addr+"/")
 	}
 	return apps, urls
 }

@@ -20,6 +20,8 @@ needs=(
 	'/usr/sbin/ip                      iproute2'
 	'/usr/bin/promtool                 prometheus'  # checks the metrics and the dashboard
 	'/usr/bin/chromium                 chromium'    # opens the page
+	'/usr/bin/alembic                  alembic'     # a migrator that is not ours
+	'/usr/lib/python3/dist-packages/psycopg2  python3-psycopg2'
 )
 
 check_go() {
@@ -44,6 +46,9 @@ missing_packages() {
 		# On systems where /usr is not merged, programs may be in /bin and /sbin.
 		compgen -G "$pattern" >/dev/null || compgen -G "${pattern#/usr}" >/dev/null || echo "$package"
 	done
+	# Node may come from anywhere.
+	command -v node >/dev/null || echo nodejs
+	command -v npm >/dev/null || echo npm
 }
 
 install_packages() {
