@@ -1,6 +1,8 @@
 package script
 
 import (
+	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"path"
@@ -27,29 +29,15 @@ func Compile(file, source string) (*Program, error) {
 	if strings.HasPrefix(source, "#!") {
 		source = "//" + source[2:]
 	}
-	out := api.Transform(source, api.TransformOptions{
-		// The base name alone: the engine resolves it against the folder of the name that it is given.
-		Sourcefile: path.Base(file),
-		Loader:     loader(file),
-		Format:     api.FormatCommonJS,
-		Platform:   api.PlatformNode,
-		Target:     api.ES2017,
-		Supported:  features(),
-		// The engine maps positions back itself where the map is inline.
-		Sourcemap:      api.SourceMapInline,
-		SourcesContent: api.SourcesContentExclude,
-		Charset:        api.CharsetUTF8,
-		LegalComments:  api.LegalCommentsNone,
-		LogLevel:       api.LogLevelSilent,
-		// A project's tsconfig has no say here, and strict mode is the script's own choice.
-		TsconfigRaw: `{"compilerOptions":{"alwaysStrict":false,"verbatimModuleSyntax":false}}`,
-		Banner:      "(function (exports, require, module, __filename, __dirname) {",
-		Footer:      "\n})",
-	})
+	out := api.Transform(source, transform(file))
 	if len(out.Errors) > 0 {
 		return nil, syntaxError(file, out.Errors[0])
 	}
-	ast, err := goja.Parse(file, string(out.Code), parser.WithSourceMapLoader(noSourceMaps))
+	translated, err := withSourceMap(out)
+	if err != nil {
+		return nil, fmt.Errorf("compile %s: %w", file, err)
+	}
+	ast, err := goja.Parse(file, translated, parser.WithSourceMapLoader(noSourceMaps))
 	if err != nil {
 		return nil, engineSyntaxError(file, err)
 	}
@@ -58,6 +46,43 @@ func Compile(file, source string) (*Program, error) {
 		return nil, engineSyntaxError(file, err)
 	}
 	return &Program{file: file, code: code}, nil
+}
+
+func transform(file string) api.TransformOptions {
+	return api.TransformOptions{
+		// The base name alone: the engine resolves it against the folder of the name that it is given.
+		Sourcefile:     path.Base(file),
+		Loader:         loader(file),
+		Format:         api.FormatCommonJS,
+		Platform:       api.PlatformNode,
+		Target:         api.ES2017,
+		Supported:      features(),
+		Sourcemap:      api.SourceMapExternal,
+		SourcesContent: api.SourcesContentExclude,
+		Charset:        api.CharsetUTF8,
+		LegalComments:  api.LegalCommentsNone,
+		LogLevel:       api.LogLevelSilent,
+		// A project's tsconfig has no say here, and strict mode is the script's own choice.
+		TsconfigRaw: `{"compilerOptions":{"alwaysStrict":false,"verbatimModuleSyntax":false}}`,
+		Banner:      "(function (exports, require, module, __filename, __dirname) {",
+		Footer:      "\n})",
+	}
+}
+
+// withSourceMap puts the map where the engine finds it, and with it the engine maps all positions back itself. Its lookup fails at the first line's
+// column 0 and behind the last position, so the map gets one more at each end: one behind that is not there, and one in front, on the banner's line, whose
+// column 1 shifts all that follow, since they are relative. Columns count from 1 by that, as people expect.
+func withSourceMap(out api.TransformResult) (string, error) {
+	var m map[string]any
+	if err := json.Unmarshal(out.Map, &m); err != nil {
+		return "", fmt.Errorf("source map: %w", err)
+	}
+	m["mappings"] = fmt.Sprintf("AAAC%s;;;;AAAA", m["mappings"])
+	text, err := json.Marshal(m)
+	if err != nil {
+		return "", fmt.Errorf("source map: %w", err)
+	}
+	return string(out.Code) + "\n//# sourceMappingURL=data:application/json;base64," + base64.StdEncoding.EncodeToString(text), nil
 }
 
 func loader(file string) api.Loader {
@@ -81,6 +106,7 @@ func features() map[string]bool {
 		"for-await":                       false,
 		"async-generator":                 false,
 		"dynamic-import":                  false,
+		"top-level-await":                 true, // refused for the format, in words that say so
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/big"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -35,8 +36,15 @@ func (e *fieldError) Error() string {
 	if len(e.path) == 0 {
 		return e.err.Error()
 	}
-	return fmt.Sprintf("field %s: %v", strings.Join(e.path, "."), e.err)
+	path := e.path
+	if len(path) > maxPath {
+		path = append(slices.Clone(path[:maxPath]), "...")
+	}
+	return fmt.Sprintf("field %s: %v", strings.Join(path, "."), e.err)
 }
+
+// maxPath is how much of a path a message shows: a circular reference has no end.
+const maxPath = 8
 
 func at(key string, err error) error {
 	var f *fieldError
@@ -197,7 +205,7 @@ func (m *machine) appendElement(dst []byte, key string, v goja.Value, depth int,
 		if x == math.Trunc(x) && math.Abs(x) <= math.MaxInt32 && !(x == 0 && math.Signbit(x)) {
 			return bsoncore.AppendInt32Element(dst, key, int32(x)), nil
 		}
-		return bsoncore.AppendDoubleElement(dst, key, x), nil
+		return appendDouble(dst, key, x), nil
 	case *big.Int:
 		if !x.IsInt64() {
 			return nil, at(key, fmt.Errorf("%s does not fit an int64", x))
@@ -214,6 +222,14 @@ func appendNothing(dst []byte, key string, inArray bool) []byte {
 		return bsoncore.AppendNullElement(dst, key)
 	}
 	return dst
+}
+
+// appendDouble writes NaN with the bits that JavaScript has for it.
+func appendDouble(dst []byte, key string, x float64) []byte {
+	if math.IsNaN(x) {
+		x = math.Float64frombits(0x7ff8000000000000)
+	}
+	return bsoncore.AppendDoubleElement(dst, key, x)
 }
 
 // appendNumber follows js-bson: a whole number is an int32 where it fits, else a double.
@@ -250,14 +266,14 @@ func (m *machine) appendObject(dst []byte, key string, o *goja.Object, depth int
 	return m.appendDocument(bsoncore.AppendHeader(dst, bsontype.EmbeddedDocument, key), o, depth)
 }
 
-// appendRegExp keeps js-bson's flags, of which "global" becomes the server's s.
+// appendRegExp keeps js-bson's flags and their order; "global" becomes the server's s.
 func appendRegExp(dst []byte, key string, o *goja.Object) ([]byte, error) {
 	source := o.Get("source").String()
 	if strings.IndexByte(source, 0) >= 0 {
 		return nil, errors.New("a regular expression must not contain a null byte")
 	}
 	var flags string
-	for _, f := range []struct{ property, flag string }{{"ignoreCase", "i"}, {"multiline", "m"}, {"global", "s"}} {
+	for _, f := range []struct{ property, flag string }{{"ignoreCase", "i"}, {"global", "s"}, {"multiline", "m"}} {
 		if o.Get(f.property).ToBoolean() {
 			flags += f.flag
 		}
@@ -281,7 +297,7 @@ func (m *machine) appendTyped(dst []byte, key, kind string, o *goja.Object, dept
 	case "Int32":
 		return bsoncore.AppendInt32Element(dst, key, int32(o.Get("value").ToInteger())), nil
 	case "Double":
-		return bsoncore.AppendDoubleElement(dst, key, o.Get("value").ToFloat()), nil
+		return appendDouble(dst, key, o.Get("value").ToFloat()), nil
 	case "Decimal128":
 		d, err := primitive.ParseDecimal128(payload.String())
 		return bsoncore.AppendDecimal128Element(dst, key, d), err

@@ -85,13 +85,18 @@ type cause struct{ err error }
 // place is a position in the script.
 type place struct{ line, column int }
 
+// position is a frame's place in the script's own text.
+func position(f *goja.StackFrame) place {
+	at := f.Position()
+	return place{at.Line, at.Column}
+}
+
 // here is the innermost frame of the script on the current stack.
 func (m *machine) here() (place, bool) {
 	m.frames = m.vm.CaptureCallStack(32, m.frames[:0])
 	for i := range m.frames {
 		if m.frames[i].SrcName() == m.program.file {
-			at := m.frames[i].Position()
-			return place{at.Line, at.Column}, true
+			return position(&m.frames[i]), true
 		}
 	}
 	return place{}, false
@@ -122,6 +127,10 @@ func (m *machine) thrown(v goja.Value) *Error {
 		e.Err = m.lastErr
 	}
 	m.locate(e)
+	if m.interrupted() {
+		// While its error was looked at, or before.
+		return m.stopped(m.reason(), m.lastPlace)
+	}
 	return e
 }
 
@@ -201,6 +210,9 @@ func (m *machine) property(o *goja.Object, name string) (s string) {
 
 // inspect shows an object in a message.
 func (m *machine) inspect(v goja.Value) string {
+	if m.interrupted() {
+		return "an object"
+	}
 	s, err := m.libCall("inspect", v)
 	if err != nil {
 		return "an object"

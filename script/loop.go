@@ -167,8 +167,15 @@ func (m *machine) neverSettles(export string) error {
 	return m.stopped(err, m.lastPlace)
 }
 
-// interrupted tells whether the run is to end: what stopped it may have come between two turns.
-func (m *machine) interrupted() bool { return m.fatal != nil || m.guard.reason() != nil }
+// reason is what ends the run from outside, or nil. It may have come between two turns.
+func (m *machine) reason() error {
+	if m.fatal != nil {
+		return m.fatal
+	}
+	return m.guard.reason()
+}
+
+func (m *machine) interrupted() bool { return m.reason() != nil }
 
 // timers is a heap by due time, and by age among equals.
 type timers []*timer

@@ -138,12 +138,19 @@ func (m *machine) load() (*goja.Object, error) {
 	return out, err
 }
 
-// enter runs f as if the script had called it: f may meet getters, which may throw or never return.
+// enter runs f as if the script had called it: f may meet getters, which may throw or never return. The engine forgets an interrupt once it has
+// come back from one, so nothing is entered after it.
 func (m *machine) enter(f func()) error {
+	if m.interrupted() {
+		return errInterrupted
+	}
 	call, _ := goja.AssertFunction(m.vm.ToValue(func(goja.FunctionCall) goja.Value { f(); return goja.Undefined() }))
 	_, err := call(goja.Undefined())
 	return err
 }
+
+// errInterrupted only says that the reason is kept in the machine.
+var errInterrupted = errors.New("interrupted")
 
 // inside is enter with the run's error.
 func (m *machine) inside(f func()) error {
@@ -215,21 +222,19 @@ func (m *machine) libCall(name string, args ...goja.Value) (goja.Value, error) {
 
 // failed turns an error that came out of the engine into the run's error.
 func (m *machine) failed(err error) error {
-	if m.fatal == nil {
-		m.fatal = m.guard.reason()
-	}
+	reason := m.reason()
 	var interrupted *goja.InterruptedError
 	var overflow *goja.StackOverflowError
 	var exception *goja.Exception
 	switch {
-	case m.fatal != nil:
+	case reason != nil:
 		at := m.lastPlace
 		if errors.As(err, &interrupted) {
 			if p, ok := m.top(interrupted.Stack()); ok {
 				at = p
 			}
 		}
-		return m.stopped(m.fatal, at)
+		return m.stopped(reason, at)
 	case errors.As(err, &overflow):
 		e := &Error{File: m.program.file, Name: "RangeError", Message: "maximum call stack size exceeded", Err: err}
 		if p, ok := m.top(overflow.Stack()); ok {
@@ -251,8 +256,7 @@ func (m *machine) failed(err error) error {
 func (m *machine) top(stack []goja.StackFrame) (place, bool) {
 	for i := range stack {
 		if stack[i].SrcName() == m.program.file {
-			at := stack[i].Position()
-			return place{at.Line, at.Column}, true
+			return position(&stack[i]), true
 		}
 	}
 	return place{}, false

@@ -13,7 +13,8 @@ import (
 // Defaults of Options.
 const (
 	DefaultMaxMemory = 512 << 20
-	DefaultMaxStack  = 5000
+	// DefaultMaxStack is low since unwinding calls that go through native functions takes time that is quadratic in their depth.
+	DefaultMaxStack = 2000
 )
 
 // Options bounds and equips one run. The zero value is fit for use.
@@ -119,7 +120,7 @@ func (p *Program) Load(ctx context.Context, o Options) ([]string, error) {
 }
 
 // stopped makes the error of a script that was ended from outside.
-func (m *machine) stopped(err error, at place) error {
+func (m *machine) stopped(err error, at place) *Error {
 	e := &Error{File: m.program.file, Line: at.line, Column: at.column, Err: err, Message: "stopped: " + err.Error()}
 	if errors.Is(err, ErrNeverSettles) {
 		e.Message = err.Error()

@@ -174,9 +174,9 @@
   }
   type('Timestamp', Timestamp, function () { return `new Timestamp({ t: ${this.t}, i: ${this.i} })` })
 
-  class MinKey { toJSON() { return { $minKey: 1 } } }
+  class MinKey {}
   type('MinKey', MinKey, () => 'new MinKey()')
-  class MaxKey { toJSON() { return { $maxKey: 1 } } }
+  class MaxKey {}
   type('MaxKey', MaxKey, () => 'new MaxKey()')
 
   class BSONRegExp {
@@ -219,7 +219,7 @@
       this.fields = fields || {}
     }
     get namespace() { return this.collection }
-    toJSON() { return lib.dbRefDocument(this) }
+    toJSON() { return Object.assign({ $ref: this.collection, $id: this.oid }, this.fields, this.db === undefined ? {} : { $db: this.db }) }
   }
   type('DBRef', DBRef, function () { return `new DBRef('${this.collection}', ${lib.inspect(this.oid)})` })
   lib.dbRefDocument = r => Object.assign({ $ref: r.collection, $id: r.oid }, r.db === undefined ? {} : { $db: r.db }, r.fields)

@@ -29,6 +29,7 @@
     toInt() { return this.low }
     toString(radix) { return this.toBigInt().toString(radix) }
     valueOf() { return this.toNumber() }
+    toJSON() { return { high: this.high, low: this.low, unsigned: this.unsigned } }
     toSigned() { return make(this[value], false) }
     toUnsigned() { return make(this[value], true) }
     toExtendedJSON(options) { return options && options.relaxed === false ? { $numberLong: this.toString() } : this.toNumber() }
