@@ -17,6 +17,7 @@ var leaseRules = []rule{
 	{"LeaseTakenByForce", leaseForced},
 	{"HolderClaimShowsInLook", claimShows},
 	{"LeaseIsIndependentOfALockedFence", leaseAndFence},
+	{"LeaseIsRenewedBesideEverythingElse", leaseBeside},
 }
 
 func claim() database.Claim {
@@ -216,4 +217,34 @@ func leaseAndFence(w *world) {
 	} else if err := h.Release(w.ctx()); errors.Is(err, database.ErrBlocked) {
 		w.t.Error(err)
 	}
+}
+
+// leaseBeside: a leader renews from one goroutine and works in another.
+func leaseBeside(w *world) {
+	c := w.prepared()
+	h := w.acquire(c, claim())
+	stop, renewed := make(chan struct{}), make(chan error, 1)
+	go func() {
+		var err error
+		for err == nil {
+			select {
+			case <-stop:
+				renewed <- nil
+				return
+			default:
+			}
+			err = h.Renew(w.ctx())
+		}
+		renewed <- err
+	}()
+	for i := range 3 {
+		c.Disconnect()
+		s, _ := w.lead(c)
+		w.must(s.Apply(w.ctx(), w.change(string(rune('1'+i)), w.Insert("counted", i))))
+		w.must(s.Record(w.ctx(), database.Event{Kind: database.Complete, Digest: "d"}))
+		w.history(c)
+		s.Close()
+	}
+	close(stop)
+	w.must(<-renewed)
 }

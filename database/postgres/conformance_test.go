@@ -52,18 +52,20 @@ func mustHold(t *testing.T, url, statement string) func() {
 	return release
 }
 
-func fenceRow(service string) string {
-	return "SELECT 1 FROM schemagate_fence WHERE service = '" + service + "' FOR UPDATE"
-}
-
-func target(t *testing.T, setup ...string) databasetest.Target {
+// target is a new database, changed by setup, with our tables in the schema, or where they come to lie by themselves.
+func target(t *testing.T, schema, setup string) databasetest.Target {
 	url := servers.SharedPostgres(t).NewDatabase(t)
-	for _, s := range setup {
-		servers.Psql(t, url, s)
+	servers.Psql(t, url, setup)
+	tables := "schemagate_"
+	if schema != "" {
+		tables = pgx.Identifier{schema}.Sanitize() + ".schemagate_"
+	}
+	fenceRow := func(service string) string {
+		return "SELECT 1 FROM " + tables + "fence WHERE service = '" + service + "' FOR UPDATE"
 	}
 	return databasetest.Target{
 		Open: func(t *testing.T, service string) databasetest.Client {
-			d, err := postgres.Open(url, postgres.Options{Service: service, LeaseTTL: ttl, Interval: interval})
+			d, err := postgres.Open(url, postgres.Options{Service: service, Schema: schema, LeaseTTL: ttl, Interval: interval})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -90,12 +92,13 @@ func target(t *testing.T, setup ...string) databasetest.Target {
 			return mustHold(t, url, "LOCK TABLE "+table+" IN ACCESS EXCLUSIVE MODE")
 		},
 		Elapse: func(t *testing.T, service string, d time.Duration) {
-			servers.Psql(t, url, fmt.Sprintf("UPDATE schemagate_lease SET renewed_at = renewed_at - interval '%f s' WHERE service = '%s'", d.Seconds(), service))
+			servers.Psql(t, url, fmt.Sprintf("UPDATE %slease SET renewed_at = renewed_at - interval '%f s' WHERE service = '%s'",
+				tables, d.Seconds(), service))
 		},
 		TTL: ttl, Interval: interval,
 		Bury: func(t *testing.T, service string) {
 			const gone = "SELECT count(*) FROM pg_stat_activity WHERE pid = "
-			pid := servers.Psql(t, url, "SELECT pid FROM schemagate_lease WHERE service = '"+service+"'")
+			pid := servers.Psql(t, url, "SELECT pid FROM "+tables+"lease WHERE service = '"+service+"'")
 			if servers.Psql(t, url, gone+pid) != "1" {
 				t.Fatalf("the lease's presence, pid %q, is not there", pid)
 			}
@@ -109,13 +112,13 @@ func target(t *testing.T, setup ...string) databasetest.Target {
 }
 
 func TestConformance(t *testing.T) {
-	databasetest.Run(t, func(t *testing.T) databasetest.Target { return target(t) })
+	databasetest.Run(t, func(t *testing.T) databasetest.Target { return target(t, "", "") })
 }
 
 // The defaults of a database are its owner's; our own statements must not depend on them.
-func TestConformanceWhateverTheDatabasesDefaults(t *testing.T) {
+func TestConformanceWhateverTheDefaultsAndTheSchema(t *testing.T) {
 	databasetest.Run(t, func(t *testing.T) databasetest.Target {
-		return target(t, `DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_isolation = serializable', current_database());
+		return target(t, `The "own" schema`, `DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_isolation = serializable', current_database());
 EXECUTE format('ALTER DATABASE %I SET TimeZone = ''Asia/Kathmandu''', current_database());
 EXECUTE format('ALTER DATABASE %I SET DateStyle = ''German''', current_database());
 EXECUTE format('ALTER DATABASE %I SET standard_conforming_strings = off', current_database()); END $$`)

@@ -147,7 +147,7 @@ func (c *conn) hook(commit modernc.CommitHookFn, rollback modernc.RollbackHookFn
 
 // close also rolls back what is open.
 func (c *conn) close() {
-	_ = c.hook(nil, nil) // the driver keeps hooks by address: the next connection must not inherit them
+	_ = c.hook(nil, nil) // the driver would keep them for as long as the process lives
 	_ = c.c.Close()
 	_ = c.pool.Close() // nothing is pending on it
 }

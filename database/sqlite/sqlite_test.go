@@ -322,3 +322,38 @@ func TestProbe(t *testing.T) {
 		}
 	}
 }
+
+func TestMigrationWaitsForTheWriteLockAsLongAsItMay(t *testing.T) {
+	t.Parallel()
+	d, path := newDB(t)
+	if err := d.Prepare(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	term, err := d.Mint(t.Context(), 0, database.NewHolder())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := d.Lead(t.Context(), term, database.Origin{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	app := beside(t, path, "5000")
+	run(t, app, "BEGIN IMMEDIATE")
+	done := make(chan error, 2)
+	for version, wait := range map[string]time.Duration{"1": time.Hour, "2": 0} { // 0 is for ever
+		c := change(version, "SELECT 1")
+		c.LockTimeout = wait
+		go func() { done <- s.Apply(t.Context(), c) }()
+	}
+	for range 2 { // each tries longer than SQLite does by itself
+		if err := s.Record(t.Context(), database.Event{Kind: database.Floor}); !errors.Is(err, database.ErrBlocked) {
+			t.Errorf("record beside a busy app: %v, want %v", err, database.ErrBlocked)
+		}
+	}
+	run(t, app, "ROLLBACK")
+	for range cap(done) {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+}
