@@ -134,3 +134,7 @@ func insert(t *testing.T, db *mongo.Database, collection string, docs ...any) {
 		t.Fatal(err)
 	}
 }
+
+func majority() *options.DatabaseOptions {
+	return options.Database().SetWriteConcern(writeconcern.Majority())
+}

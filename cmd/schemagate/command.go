@@ -58,7 +58,7 @@ func (c *commander) Command(ctx context.Context, kind runner.StepKind, line stri
 	out := process.Lines(func(line string) {
 		line = c.redactor.String(line)
 		tail.Add(line)
-		if strings.Contains(strings.ToLower(line), "error") {
+		if spoken == "" && strings.Contains(strings.ToLower(line), "error:") {
 			spoken = strings.TrimSpace(line)
 		}
 		c.log.Info(line, zap.String("command", string(kind)))
