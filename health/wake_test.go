@@ -7,9 +7,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 )
@@ -198,64 +196,4 @@ func TestWakeEndsWithTheServer(t *testing.T) {
 	if _, err := s.client.Do(s.request(t, http.MethodGet, "/livez")); err == nil || errors.Is(err, context.Canceled) {
 		t.Errorf("after the end: %v", err)
 	}
-}
-
-func TestAwait(t *testing.T) {
-	g := NewGate()
-	s := serve(t, g, Options{}, func(l *limits) { l.waiters = 2 })
-	s.wait(t)
-	ranks, done := make(chan int, 1), make(chan error, 1)
-	go func() { done <- Await(t.Context(), s.Addr(), func(rank int) { ranks <- rank }) }()
-	if rank := <-ranks; rank != 1 {
-		t.Errorf("rank %d", rank)
-	}
-	never := func(int) { t.Error("joined") }
-	if err := Await(t.Context(), s.Addr(), never); err == nil || !strings.Contains(err.Error(), "503") {
-		t.Errorf("one too many: error %v", err)
-	}
-	select {
-	case err := <-done:
-		t.Errorf("returned in the middle of the round: %v", err)
-	default:
-	}
-	g.Update(opened)
-	if err := <-done; err != nil {
-		t.Error(err)
-	}
-	for name, h := range map[string]http.HandlerFunc{
-		"another program": func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("hello\n")) },
-		"a long line":     func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, 1<<20)) },
-		"nothing":         func(http.ResponseWriter, *http.Request) {},
-	} {
-		other := httptest.NewServer(h)
-		if err := Await(t.Context(), strings.TrimPrefix(other.URL, "http://"), never); err == nil {
-			t.Errorf("%s: no error", name)
-		}
-		other.Close()
-	}
-}
-
-func TestAwaitEndsEarly(t *testing.T) {
-	t.Run("with its context", func(t *testing.T) {
-		g := NewGate()
-		s := serve(t, g, Options{})
-		ctx, cancel := context.WithCancel(t.Context())
-		if err := Await(ctx, s.Addr(), func(int) { cancel() }); !errors.Is(err, context.Canceled) {
-			t.Errorf("error %v", err)
-		}
-		g.left(t, 0)
-	})
-	t.Run("with the leader's process", func(t *testing.T) {
-		leader := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			_, _ = w.Write([]byte("{\"rank\":0}\n"))
-			_ = http.NewResponseController(w).Flush()
-			panic(http.ErrAbortHandler) // the connection breaks
-		}))
-		defer leader.Close()
-		joined := false
-		err := Await(t.Context(), strings.TrimPrefix(leader.URL, "http://"), func(int) { joined = true })
-		if err == nil || !joined {
-			t.Errorf("joined %t, error %v", joined, err)
-		}
-	})
 }

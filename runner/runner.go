@@ -27,7 +27,10 @@ type Observer interface {
 
 // Snapshot is what a replica knows of itself and of its leader.
 type Snapshot struct {
-	Phase   election.Phase
+	Phase election.Phase
+	// Did and Came are the action that has just ended and what came of it, for counting.
+	Did     election.Phase
+	Came    election.Kind
 	Term    int64
 	Leader  string
 	Leading bool
@@ -106,13 +109,20 @@ func (r *Runner) run(ctx context.Context) error {
 		r.deadline = time.Now().Add(r.Timeout)
 	}
 	defer r.Database.Disconnect()
+	r.shown.Did = election.Stopped
 	s := election.Start(r.Campaigns)
 	for !s.Phase.Ended() {
 		e := r.act(ctx, s)
 		next := election.Next(s, e)
 		r.Log.Debug("step", zap.Stringer("phase", s.Phase), zap.Stringer("event", e.Kind), zap.Stringer("next", next.Phase))
+		did := s.Phase
 		s = next
-		r.observe(func(n *Snapshot) { n.Phase, n.Term, n.Leading = s.Phase, s.Term, s.Term > 0 })
+		r.observe(func(n *Snapshot) {
+			n.Did, n.Came, n.Phase, n.Leading = did, e.Kind, s.Phase, s.Term > 0
+			if s.Term > 0 {
+				n.Term = s.Term
+			}
+		})
 	}
 	switch s.Phase {
 	case election.Opened:
@@ -206,6 +216,7 @@ func (r *Runner) observe(change func(*Snapshot)) {
 		r.Observer.Observe(r.shown)
 	}
 	r.shown.Applied, r.shown.Duration = "", 0
+	r.shown.Did, r.shown.Came = election.Stopped, 0
 }
 
 // sleep returns early when ctx ends.

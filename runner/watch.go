@@ -7,6 +7,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/schemagate/schemagate/database"
+	"github.com/schemagate/schemagate/election"
 )
 
 // watchEvery is the time between looks behind an open gate: short enough that a release which no longer fits stops within
@@ -41,7 +42,7 @@ func (r *Runner) Watch(ctx context.Context) {
 		}
 		if err != nil {
 			r.Log.Warn("the database does not answer; the gate stays as it is", zap.Error(err))
-			r.observe(func(n *Snapshot) { n.Reachable, n.Err = false, err })
+			r.observe(func(n *Snapshot) { n.Did, n.Came, n.Reachable, n.Err = election.Look, election.Unreachable, false, err })
 			continue
 		}
 		if open != r.shown.Open {
@@ -51,7 +52,12 @@ func (r *Runner) Watch(ctx context.Context) {
 				r.Log.Warn("gate closed", zap.String("why", why))
 			}
 		}
+		came := election.SawVacant
+		if open {
+			came = election.SawOpen
+		}
 		r.observe(func(n *Snapshot) {
+			n.Did, n.Came = election.Look, came
 			n.Reachable, n.Err, n.Open, n.Why, n.Leader, n.Term = true, nil, open, why, v.Lease.Replica, v.Fence.Number
 		})
 	}

@@ -99,9 +99,7 @@ func (k *gatekeeper) close() {
 
 // Observe shows the runner's state at the gate.
 func (k *gatekeeper) Observe(n runner.Snapshot) {
-	if n.Applied != "" {
-		k.gate.ObserveMigration("applied", n.Duration)
-	}
+	k.count(n)
 	k.gate.Update(func(s *health.Status) {
 		before := s.State
 		s.State, s.Reason = stateOf(n, before)
@@ -120,6 +118,25 @@ func (k *gatekeeper) Observe(n runner.Snapshot) {
 		}
 		show(s, n)
 	})
+}
+
+// count feeds the metrics.
+func (k *gatekeeper) count(n runner.Snapshot) {
+	if n.Applied != "" {
+		k.gate.ObserveMigration("applied", n.Duration)
+	}
+	switch {
+	case n.Came == election.Fenced && n.Did != election.Stopped:
+		k.gate.ObserveFenced()
+	case n.Did == election.Mint && n.Came == election.Minted:
+		k.gate.ObserveTerm()
+	case n.Did == election.Look && n.Came == election.SawOpen:
+		k.gate.ObserveLook(health.LookOpen)
+	case n.Did == election.Look && n.Came == election.Unreachable:
+		k.gate.ObserveLook(health.LookUnreachable)
+	case n.Did == election.Look:
+		k.gate.ObserveLook(health.LookNotYet)
+	}
 }
 
 func stateOf(n runner.Snapshot, before health.State) (health.State, string) {
