@@ -1,0 +1,402 @@
+package chaos
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/schemagate/schemagate/test/servers"
+)
+
+// worker owns the servers that its seeds use, one after the other.
+type worker struct {
+	pg     *servers.PG
+	consul *servers.ConsulServer
+}
+
+// world is one seed's run.
+type world struct {
+	*worker
+	t       *testing.T
+	ctx     context.Context // ends with the run: nothing is held any longer
+	plan    plan
+	stage   *stage
+	cprox   *servers.TCPProxy // to Consul
+	nodes   []*node
+	checked sync.WaitGroup
+	hits    chan hit
+
+	mu    sync.Mutex
+	armed int // index of the fault that is waited for
+
+	emu      sync.Mutex
+	problems []string
+}
+
+// node is a replica with its proxy.
+type node struct {
+	*replica
+	w     *world
+	proxy *servers.TCPProxy
+	// How far it came on the way to fault number `toward`.
+	toward, stage int
+	killed        bool // by us, and replaced
+}
+
+// hit is a replica that reached the armed fault; its message is held until there is a verdict.
+type hit struct {
+	node    *node
+	fault   fault
+	verdict chan servers.Verdict
+}
+
+func (w *worker) run(t *testing.T, p plan) (missed string) {
+	ctx, cancel := context.WithCancel(context.Background())
+	s := newStage(t, w.pg.NewDatabase(t), set())
+	world := &world{worker: w, t: t, ctx: ctx, plan: p, stage: s, hits: make(chan hit, len(p.faults))}
+	s.psql("CREATE TABLE effects (version text)")
+	if p.consul {
+		world.cprox = servers.Proxy(t, w.consul.Addr())
+		s.env = append(s.env, fmt.Sprintf("SCHEMAGATE_ELECTION=consul://%s/chaos/%d/%d", world.cprox.Addr(), p.seed, time.Now().UnixNano()))
+	}
+	t.Cleanup(func() { // before the proxies wait for their connections
+		cancel()
+		world.checked.Wait()
+		if t.Failed() {
+			t.Logf("%v\nreplay: SCHEMAGATE_TEST_SEED=%d go test -race -run TestChaos -v ./test/chaos", p, p.seed)
+		}
+	})
+	for range p.replicas {
+		world.launch()
+	}
+	for i := range p.faults {
+		select {
+		case h := <-world.hits:
+			missed = world.deliver(h)
+		case <-world.allEnded():
+			select {
+			case h := <-world.hits: // it ended by an earlier fault's doing, with its message still held
+				missed = world.deliver(h)
+			default:
+				missed = fmt.Sprintf("fault %d was not reached", i+1)
+			}
+		case <-time.After(patience):
+			t.Fatalf("%v: fault %d was not reached, and they have not ended", p, i+1)
+		}
+		if missed != "" {
+			break
+		}
+	}
+	world.finish()
+	return missed
+}
+
+func (w *world) launch() *node {
+	w.t.Helper()
+	n := &node{w: w, proxy: servers.Proxy(w.t, w.pg.Addr()), toward: -1}
+	n.proxy.Intercept(n.intercept)
+	n.replica = w.stage.at(n.proxy.Through(w.stage.url)).with(fmt.Sprintf("SCHEMAGATE_REPLICA=replica-%d", len(w.nodes)+1)).up()
+	w.nodes = append(w.nodes, n)
+	w.checked.Go(func() {
+		<-n.done
+		if n.code() == 0 {
+			w.gateOpened(n)
+		}
+	})
+	return n
+}
+
+// gateOpened checks, as soon as a replica says that the schema fits, that it does.
+func (w *world) gateOpened(n *node) {
+	for w.ctx.Err() == nil {
+		got, err := w.ask("SELECT count(DISTINCT version) FROM effects")
+		if err != nil { // the server is down just now
+			time.Sleep(20 * time.Millisecond)
+			continue
+		}
+		if got != fmt.Sprint(versions) {
+			w.problem("pid %d opened its gate with %s of %d effects in place", n.cmd.Process.Pid, got, versions)
+		}
+		return
+	}
+}
+
+func (w *world) problem(format string, args ...any) {
+	w.emu.Lock()
+	defer w.emu.Unlock()
+	w.problems = append(w.problems, fmt.Sprintf(format, args...))
+}
+
+// intercept holds the message that is the armed fault's point.
+func (n *node) intercept(d servers.Direction, data []byte) servers.Verdict {
+	w := n.w
+	w.mu.Lock()
+	if w.armed >= len(w.plan.faults) {
+		w.mu.Unlock()
+		return servers.Forward
+	}
+	if n.toward != w.armed {
+		n.toward, n.stage = w.armed, 0
+	}
+	f := w.plan.faults[w.armed]
+	steps := f.point.steps()
+	if !steps[n.stage].matches(d, data) {
+		w.mu.Unlock()
+		return servers.Forward
+	}
+	if n.stage++; n.stage < len(steps) {
+		w.mu.Unlock()
+		return servers.Forward
+	}
+	w.armed++ // the next one is waited for from now on: others go on meanwhile
+	w.mu.Unlock()
+	h := hit{node: n, fault: f, verdict: make(chan servers.Verdict, 1)}
+	w.hits <- h
+	if strings.HasPrefix(f.point.name, "inside the index build") {
+		return servers.Forward
+	}
+	select {
+	case v := <-h.verdict:
+		return v
+	case <-w.ctx.Done():
+		return servers.Forward
+	}
+}
+
+// deliver carries a fault out, and says where the replica was past the point by then.
+func (w *world) deliver(h hit) (missed string) {
+	w.t.Helper()
+	f, n := h.fault, h.node
+	w.t.Logf("pid %d is %s: %s (message %s)", n.cmd.Process.Pid, f.point, f.action, f.after)
+	if strings.HasPrefix(f.point.name, "inside the index build") {
+		if missed = w.awaitBuild(n, f); missed != "" {
+			return missed
+		}
+	}
+	release := func() {
+		switch f.after {
+		case "delivered":
+			h.verdict <- servers.Forward
+		case "lost":
+			h.verdict <- servers.Cut
+		}
+	}
+	late := func() {
+		if f.after == "late" {
+			h.verdict <- servers.Forward
+		}
+	}
+	longer := ttl + ttl/2
+	switch f.action {
+	case "kill":
+		n.kill()
+		n.killed = true
+		release()
+		w.launch()
+		if f.after == "late" { // when somebody else leads, or nobody had to
+			term, _ := w.ask("SELECT term FROM schemagate_fence")
+			w.checked.Go(func() {
+				defer late()
+				for w.ctx.Err() == nil {
+					if now, err := w.ask("SELECT term FROM schemagate_fence"); err == nil && now != term {
+						return
+					}
+					select {
+					case <-w.allEnded():
+						return
+					case <-time.After(50 * time.Millisecond):
+					}
+				}
+			})
+		}
+		return ""
+	case "stop", "stop briefly":
+		n.signal(syscall.SIGSTOP)
+		release()
+		if f.action == "stop" {
+			w.pass(longer)
+		} else {
+			w.pass(ttl / 2)
+		}
+		n.signal(syscall.SIGCONT)
+	case "terminate":
+		which := []string{"", "/migrate", "/lease/", "/t"}[f.detail]
+		_ = w.stage.psql("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() " +
+			"AND application_name LIKE 'schemagate/%" + which + "%'")
+		release()
+	case "reset":
+		n.proxy.Reset()
+		release()
+	case "half-close":
+		n.proxy.HalfClose([]servers.Direction{servers.ToServer, servers.ToClient, servers.Both, servers.ToServer}[f.detail])
+		release()
+	case "blackhole":
+		n.proxy.Blackhole([]servers.Direction{servers.ToServer, servers.ToClient, servers.Both, servers.Both}[f.detail])
+		release()
+		w.pass(longer)
+		n.proxy.Blackhole(0)
+	case "delay":
+		n.proxy.Delay(300 * time.Millisecond)
+		release()
+		w.pass(ttl)
+		n.proxy.Delay(0)
+	case "restart immediate", "restart fast":
+		w.pg.Stop(map[string]servers.StopMode{"restart immediate": servers.Immediate, "restart fast": servers.Fast}[f.action])
+		release()
+		w.pg.Start()
+	case "no connections left":
+		w.exhaust(n, release)
+	case "consul wiped":
+		w.consul.Wipe()
+		release()
+	case "consul cut off":
+		w.cprox.Blackhole(servers.Both)
+		w.cprox.Reset()
+		release()
+		w.pass(longer)
+		w.cprox.Blackhole(0)
+	default:
+		w.t.Fatalf("no such action: %s", f.action)
+	}
+	late()
+	return ""
+}
+
+// pass lets a fault last.
+func (w *world) pass(d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-w.ctx.Done():
+	}
+}
+
+// awaitBuild returns when the server works on the index, which is not valid yet.
+func (w *world) awaitBuild(n *node, f fault) (missed string) {
+	w.t.Helper()
+	until(w.t, "the index is being built", func() bool {
+		got := w.stage.psql("SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('items_" + version(f.point.n) + "')")
+		if got == "t" || got == "" && n.ended() {
+			missed = f.point.String() + ": it was over too soon"
+		}
+		return got != "" || n.ended()
+	})
+	return missed
+}
+
+func (n *node) ended() bool {
+	select {
+	case <-n.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// exhaust takes every connection that the server has, ends the leader's, and gives them back a while later.
+func (w *world) exhaust(n *node, release func()) {
+	w.t.Helper()
+	var conns []*pgconn.PgConn
+	ctx, cancel := context.WithTimeout(w.ctx, patience)
+	defer cancel()
+	defer func() {
+		for _, c := range conns {
+			_ = c.Close(ctx)
+		}
+	}()
+	fill := func() {
+		for {
+			c, err := pgconn.Connect(ctx, w.stage.url)
+			var pe *pgconn.PgError
+			if errors.As(err, &pe) && pe.Code == "53300" {
+				return
+			}
+			if err != nil {
+				w.t.Fatalf("take all connections: %v", err)
+			}
+			conns = append(conns, c)
+		}
+	}
+	fill()
+	n.proxy.Reset()
+	release()
+	for end := time.Now().Add(ttl); time.Now().Before(end); { // what the others give back is taken too
+		w.pass(100 * time.Millisecond)
+		fill()
+	}
+}
+
+// ask is psql for when the server may be down.
+func (w *world) ask(sql string) (string, error) {
+	ctx, cancel := context.WithTimeout(w.ctx, 10*time.Second)
+	defer cancel()
+	conn, err := pgconn.Connect(ctx, w.stage.url)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
+	res, err := conn.Exec(ctx, sql).ReadAll()
+	if err != nil || len(res) != 1 || len(res[0].Rows) == 0 {
+		return "", err
+	}
+	return string(res[0].Rows[0][0]), nil
+}
+
+// allEnded is closed when no replica runs any more.
+func (w *world) allEnded() <-chan struct{} {
+	out := make(chan struct{})
+	nodes := w.nodes[:len(w.nodes):len(w.nodes)]
+	w.checked.Go(func() {
+		for _, n := range nodes {
+			select {
+			case <-n.done:
+			case <-w.ctx.Done():
+				return
+			}
+		}
+		close(out)
+	})
+	return out
+}
+
+// finish waits for those that are left, and checks what they did.
+func (w *world) finish() {
+	t := w.t
+	t.Helper()
+	for _, n := range w.nodes {
+		if !n.killed {
+			n.exits(0)
+		}
+	}
+	w.checked.Wait()
+	for _, p := range w.problems {
+		t.Error(p)
+	}
+	for what, q := range map[string]struct{ sql, want string }{
+		"effects":             {"SELECT string_agg(version, ' ' ORDER BY version) FROM effects", "0001 0002 0003 0004 0005 0006"},
+		"applied":             {"SELECT string_agg(version, ' ' ORDER BY id) FROM schemagate_history WHERE kind = 'applied'", "0001 0002 0003 0004 0005 0006"},
+		"failed":              {"SELECT count(*) FROM schemagate_history WHERE kind = 'failed'", "0"},
+		"complete at the end": {"SELECT kind FROM schemagate_history ORDER BY id DESC LIMIT 1", "complete"},
+		"events of a lower term after a higher one's": {
+			"SELECT count(*) FROM schemagate_history a JOIN schemagate_history b ON b.id > a.id AND b.term < a.term", "0"},
+		"terms with two holders": {
+			"SELECT count(*) FROM (SELECT term FROM schemagate_history GROUP BY term HAVING count(DISTINCT holder) > 1) x", "0"},
+		"the fence is at the last term": {
+			"SELECT term >= (SELECT max(term) FROM schemagate_history) FROM schemagate_fence", "t"},
+		"indexes": {"SELECT string_agg(indexrelid::regclass || ' ' || indisvalid, ', ' ORDER BY indexrelid::regclass::text) " +
+			"FROM pg_index WHERE indrelid = 'items'::regclass AND NOT indisprimary", "items_0003 true, items_0005 true"},
+	} {
+		if got := w.stage.psql(q.sql); got != q.want {
+			t.Errorf("%s: %q, want %q", what, got, q.want)
+		}
+	}
+	if t.Failed() {
+		t.Logf("the history:\n%s", w.stage.psql("SELECT id, kind, version, name, term, replica, done, trying, error FROM schemagate_history ORDER BY id"))
+	}
+}
