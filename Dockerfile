@@ -12,6 +12,7 @@ COPY config config
 COPY database database
 COPY election election
 COPY health health
+COPY internal internal
 COPY migrations migrations
 COPY process process
 COPY runner runner

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/caarlos0/env/v10"
+
+	"github.com/schemagate/schemagate/internal/spell"
 )
 
 // ErrConfig matches every problem of the settings (exit 78); ErrUsage those of the command line (exit 64).
@@ -162,7 +164,7 @@ func Scheme(raw string) string {
 func CheckDatabaseURL(source, raw string) error {
 	if s := Scheme(raw); !slices.Contains(schemes, s) {
 		hint := ""
-		if n := Nearest(s, schemes); n != "" && s != "" {
+		if n := spell.Nearest(s, schemes); n != "" && s != "" {
 			hint = "; did you mean " + n + "?"
 		}
 		if s == "" || strings.ContainsAny(s, "@/ =") {
@@ -302,7 +304,7 @@ func unknown(vars map[string]string) (warnings []string) {
 			continue
 		}
 		w := k + " is no setting of schemagate"
-		if n := Nearest(k, known); n != "" {
+		if n := spell.Nearest(k, known); n != "" {
 			w += "; did you mean " + n + "?"
 		}
 		warnings = append(warnings, w)

@@ -2,6 +2,7 @@ package migrations
 
 import (
 	"fmt"
+	"github.com/schemagate/schemagate/internal/spell"
 	"strings"
 	"time"
 )
@@ -95,7 +96,7 @@ func (p *directiveParser) one(name, value string, hasValue bool) {
 	switch {
 	case !known:
 		remedy := "known are " + strings.Join(directiveNames, ", ")
-		if n := nearest(strings.ToLower(name), directiveNames); n != "" {
+		if n := spell.Nearest(strings.ToLower(name), directiveNames); n != "" {
 			remedy = fmt.Sprintf("did you mean %q?", n)
 		}
 		p.problem(fmt.Sprintf("unknown directive %q", name), remedy)

@@ -6,11 +6,15 @@
 //   - Nothing is guessed: a missing or empty folder, a file whose name no format knows, a file that looks like two formats,
 //     a folder that mixes formats, an unknown directive, a quote or comment that is never closed are errors, all of them
 //     reported at once, each matched by [ErrSet].
+//
 //   - The whole set is parsed before the first statement of it can run.
+//
 //   - Every statement of a script is sent as it stands in the file, comments included. What separates statements is found with
 //     the dialect's own rules in one pass, in time linear in the text.
+//
 //   - A script that runs in a transaction holds no transaction control but savepoints. One BEGIN ... COMMIT around the whole of
 //     it is unwrapped; its checksum is still over the text as written.
+//
 //   - Checksums don't depend on the line endings or the byte order mark that an editor or git chose.
 //
 //   - What a format can say and this package can't keep (templates, environment variables, preconditions, callbacks, Go or Java

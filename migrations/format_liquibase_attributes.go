@@ -2,6 +2,7 @@ package migrations
 
 import (
 	"fmt"
+	"github.com/schemagate/schemagate/internal/spell"
 	"slices"
 	"strings"
 )
@@ -112,7 +113,7 @@ func (a *attributes) set(name, value string) (msg, remedy string) {
 		}
 	default:
 		remedy = "known are " + strings.Join(attributeNames, ", ")
-		if n := nearest(name, attributeNames); n != "" {
+		if n := spell.Nearest(name, attributeNames); n != "" {
 			remedy = fmt.Sprintf("did you mean %q?", n)
 		}
 		return fmt.Sprintf("unknown attribute %q of a changeset", name), remedy

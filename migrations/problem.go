@@ -75,35 +75,3 @@ func joinProblems(ps []*Problem) error {
 	}
 	return errors.Join(errs...)
 }
-
-// nearest returns the name that word is most likely a misspelling of, or "" where none is near.
-func nearest(word string, names []string) string {
-	best, bestDistance := "", len(word)/2+1
-	for _, name := range names {
-		if d := editDistance(word, name); d < bestDistance {
-			best, bestDistance = name, d
-		}
-	}
-	return best
-}
-
-// editDistance counts the insertions, deletions and replacements that turn a into b.
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, diagonal+1)
-		}
-	}
-	return row[len(b)]
-}

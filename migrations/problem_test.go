@@ -3,6 +3,7 @@ package migrations
 import (
 	"errors"
 	"fmt"
+	"github.com/schemagate/schemagate/internal/spell"
 	"testing"
 )
 
@@ -37,7 +38,7 @@ func TestProblem(t *testing.T) {
 
 func TestNearest(t *testing.T) {
 	for word, want := range map[string]string{"no-transactions": "no-transaction", "lock-timeout": "lock_timeout", "statment_timeout": "statement_timeout", "xyz": "", "": ""} {
-		if got := nearest(word, directiveNames); got != want {
+		if got := spell.Nearest(word, directiveNames); got != want {
 			t.Errorf("nearest to %q is %q, want %q", word, got, want)
 		}
 	}

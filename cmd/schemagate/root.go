@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/schemagate/schemagate/config"
+	"github.com/schemagate/schemagate/internal/spell"
 )
 
 // cli is what every command shares: what was given on the command line, and where to write.
@@ -106,7 +107,7 @@ func unknownFlag(cmd *cobra.Command, err error) error {
 				return fmt.Errorf("%w: --%s would show a secret in the process list: use %s or %s_FILE", config.ErrUsage, name, f.Variable, f.Variable)
 			}
 		}
-		if n := config.Nearest(name, names); n != "" {
+		if n := spell.Nearest(name, names); n != "" {
 			msg += "; did you mean --" + n + "?"
 		}
 	}
@@ -142,7 +143,7 @@ func unknownCommand(root *cobra.Command, name string) error {
 		names = append(names, c.Name())
 	}
 	msg := fmt.Sprintf("there is no command %q", name)
-	if n := config.Nearest(name, names); n != "" {
+	if n := spell.Nearest(name, names); n != "" {
 		msg += "; did you mean " + n + "?"
 	}
 	return fmt.Errorf("%w: %s", config.ErrUsage, msg)
