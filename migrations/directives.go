@@ -2,9 +2,10 @@ package migrations
 
 import (
 	"fmt"
-	"github.com/schemagate/schemagate/internal/spell"
 	"strings"
 	"time"
+
+	"github.com/schemagate/schemagate/internal/spell"
 )
 
 // directiveNames are what may follow "schemagate:" in a comment at the head of a script.

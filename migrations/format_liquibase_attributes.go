@@ -2,9 +2,10 @@ package migrations
 
 import (
 	"fmt"
-	"github.com/schemagate/schemagate/internal/spell"
 	"slices"
 	"strings"
+
+	"github.com/schemagate/schemagate/internal/spell"
 )
 
 // attributes are what a changeset's line says behind author:id.

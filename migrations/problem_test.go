@@ -3,8 +3,9 @@ package migrations
 import (
 	"errors"
 	"fmt"
-	"github.com/schemagate/schemagate/internal/spell"
 	"testing"
+
+	"github.com/schemagate/schemagate/internal/spell"
 )
 
 func TestProblem(t *testing.T) {
