@@ -12,7 +12,7 @@ FUZZTIME ?= 30s
 GOLANGCI_LINT_VERSION := v2.15.0
 BIN := $(or $(SCHEMAGATE_TEST_CACHE),$(CURDIR)/.cache)/bin
 
-.PHONY: help setup build test lint setup-lint fuzz demo clean
+.PHONY: help setup build test lint setup-lint fuzz bench demo clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ fuzz: ## run every fuzz test for FUZZTIME (30s)
 			echo "$$package $$f"; go test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) "$$package" </dev/null; \
 		done; \
 	done
+
+bench: setup ## measure, and write bench/RESULTS.md
+	go run ./bench
 
 demo: build ## five replicas against an embedded database, shown live
 	./schemagate demo
