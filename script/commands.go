@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"time"
 
 	"go.mongodb.org/mongo-driver/bson"
@@ -97,7 +98,7 @@ func jsonError(at func(int, string, ...any) error, offset int, err error) error 
 		offset = int(syntax.Offset)
 	}
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return at(offset, "the file ends in the middle of a document")
+		return at(math.MaxInt, "the file ends in the middle of a document")
 	}
 	return at(offset, "not JSON: %v", err)
 }

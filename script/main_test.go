@@ -3,6 +3,7 @@ package script
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -137,4 +138,39 @@ func insert(t *testing.T, db *mongo.Database, collection string, docs ...any) {
 
 func majority() *options.DatabaseOptions {
 	return options.Database().SetWriteConcern(writeconcern.Majority())
+}
+
+// callsUpTo is a Before that lets that many calls pass.
+func callsUpTo(calls *int, n int, err error) func(context.Context) error {
+	return func(context.Context) error {
+		if *calls >= n {
+			return err
+		}
+		*calls++
+		return nil
+	}
+}
+
+// sorted is Extended JSON with its keys in order, except those of an index, whose order matters.
+func sorted(t *testing.T, extendedJSON string) string {
+	t.Helper()
+	var d bson.D
+	if err := bson.UnmarshalExtJSON([]byte(extendedJSON), true, &d); err != nil {
+		t.Fatal(err)
+	}
+	sortKeys(d, 0)
+	out, err := bson.MarshalExtJSON(d, true, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(out)
+}
+
+func sortKeys(d bson.D, depth int) {
+	for _, e := range d {
+		if inner, ok := e.Value.(bson.D); ok && depth < 2 {
+			sortKeys(inner, depth+1)
+		}
+	}
+	slices.SortFunc(d, func(a, b bson.E) int { return strings.Compare(a.Key, b.Key) })
 }
