@@ -19,6 +19,13 @@ func (r *Runner) look(ctx context.Context) election.Event {
 		return r.unreachable(ctx, err, "look")
 	}
 	r.view, r.lastErr = v, nil
+	if r.left.Number > 0 {
+		// Whoever took over ends our session before it raises the term, so that we may have looked in between.
+		if err := r.left.Check(v.Fence); err != nil {
+			r.Log.Warn("fenced", zap.Error(err))
+			r.left = database.Term{}
+		}
+	}
 	if r.since < 0 {
 		r.since = v.Last
 	}

@@ -27,7 +27,7 @@ func (r *Runner) takeTerm(ctx context.Context, s election.State) election.Event 
 	if err != nil {
 		return r.settle(ctx, s, err, election.Minted)
 	}
-	r.term, r.mint = t, database.Term{}
+	r.term, r.mint, r.left = t, database.Term{}, database.Term{}
 	r.Log.Info("term minted", zap.Int64("term", t.Number))
 	e := r.event(election.Minted)
 	e.Term = t.Number
@@ -63,6 +63,7 @@ func (r *Runner) settle(ctx context.Context, s election.State, err error, ok ele
 
 func (r *Runner) fenced(err error) election.Event {
 	r.Log.Warn("fenced", zap.Error(err))
+	r.term = database.Term{} // told; see resign
 	r.closeSession()
 	return r.event(election.Fenced)
 }
@@ -120,6 +121,7 @@ func (r *Runner) complete(ctx context.Context) election.Event {
 // resign gives the lease back even when the run is being stopped; expiry is the backstop.
 func (r *Runner) resign(ctx context.Context, s election.State) election.Event {
 	r.closeSession()
+	r.left = r.term
 	r.term, r.plan = database.Term{}, nil
 	if r.lead == nil {
 		return r.event(election.Done)

@@ -56,6 +56,12 @@ func undo(l *ledger, how Rollback, p Policy) (*Plan, error) {
 	return out, nil
 }
 
+// Contract applies the contract migrations on the operator's word that no release which needs the old shape serves.
+func (r *Runner) Contract(ctx context.Context) error {
+	r.goal = goal{plan: func(l *ledger) (*Plan, error) { return contract(r.Set, l, r.Policy, r.Database.Traits()) }}
+	return r.run(ctx)
+}
+
 // Resolution is a person's answer to what only a person can know.
 type Resolution struct {
 	Version string
@@ -100,7 +106,7 @@ func (r *Runner) resolution(l *ledger, how Resolution) (*Plan, error) {
 			e.Name, e.Checksum = rec.last.Name, rec.last.Checksum
 		}
 	}
-	out.Steps = []Step{{Kind: StepResolve, Event: e}}
+	out.Steps = []Step{{Kind: StepRecord, Event: e}}
 	return out, nil
 }
 

@@ -18,7 +18,7 @@ const (
 	StepApply   StepKind = "apply"
 	StepCommand StepKind = "command"
 	StepUndo    StepKind = "roll back"
-	StepResolve StepKind = "resolve"
+	StepRecord  StepKind = "record"
 	StepAfter   StepKind = "after"
 )
 
@@ -27,7 +27,7 @@ type Step struct {
 	Kind    StepKind
 	Changes []database.Change // apply, roll back: one transaction
 	Command string
-	Event   database.Event // resolve
+	Event   database.Event // record
 }
 
 // Plan is what a leader would do, and what it knows on the way.
@@ -134,7 +134,7 @@ func plan(set *migrations.Set, l *ledger, p Policy, traits database.Traits) (*Pl
 			continue
 		}
 		if m.Phase == migrations.Contract {
-			out.Lines = append(out.Lines, Line{Version: m.Version, Name: m.Name, State: LineDeferred, WaitsFor: "contract"})
+			out.Lines = append(out.Lines, Line{Version: m.Version, Name: m.Name, State: LineDeferred, WaitsFor: waitsFor(m)})
 			continue
 		}
 		if i < latest && !m.Repeatable && l.undone[key(m.Version)] == 0 {
@@ -197,13 +197,61 @@ func steps(changes []database.Change, p Policy, complete bool) (out []Step) {
 	return out
 }
 
+// waitsFor says what a contract migration needs before it may run.
+func waitsFor(m migrations.Migration) string {
+	return "the operator's word that no replica of a release before " + floorOf(m) + " serves: schemagate up --contract"
+}
+
+// floorOf is the version that every serving release must have before the contract migration may run.
+func floorOf(m migrations.Migration) string {
+	if m.After != "" {
+		return m.After
+	}
+	return m.Version
+}
+
+// contract plans the pending contract migrations. The floor is raised first: from then on no release that ends before it
+// opens, and the gates of those that run close at their next look.
+func contract(set *migrations.Set, l *ledger, p Policy, traits database.Traits) (*Plan, error) {
+	out, err := plan(set, l, p, traits)
+	if err != nil {
+		return out, err
+	}
+	if len(out.Pending) > 0 {
+		return out, misfit("%s is still pending: contract migrations come after what gates the release", out.Pending[0])
+	}
+	out.Steps = nil
+	for _, m := range set.Migrations {
+		r := l.byKey[key(m.Version)]
+		if m.Phase != migrations.Contract || r != nil && r.applied != nil {
+			continue
+		}
+		c := change(m, p)
+		if r != nil {
+			c.Version = r.version
+			if err := resume(&c, r); err != nil {
+				return out, err
+			}
+			if r.trying > 0 {
+				out.undecided[c.Version] = r.trying
+			}
+		}
+		if floor := floorOf(m); l.floor == "" || migrations.CompareVersions(l.floor, floor) < 0 {
+			l.floor = floor
+			out.Steps = append(out.Steps, Step{Kind: StepRecord, Event: database.Event{Kind: database.Floor, Version: floor}})
+		}
+		out.Steps = append(out.Steps, Step{Kind: StepApply, Changes: []database.Change{c}})
+	}
+	return out, nil
+}
+
 // inForce is what an open gate says by itself, without the history: everything that gates the set has been applied.
 func inForce(set *migrations.Set) *Plan {
 	out := &Plan{Complete: true}
 	for _, m := range set.Migrations {
 		l := Line{Version: m.Version, Name: m.Name, State: LineApplied}
 		if m.Phase == migrations.Contract {
-			l.State, l.WaitsFor = LineDeferred, "contract"
+			l.State, l.WaitsFor = LineDeferred, waitsFor(m)
 		} else {
 			out.Applied = append(out.Applied, m.Version)
 		}

@@ -75,6 +75,7 @@ type Runner struct {
 	lead     *election.Lead
 	mint     database.Term // the mint under way: number is the term to be had
 	term     database.Term
+	left     database.Term // a term that was left without being fenced, as far as we knew
 	session  database.Session
 	plan     *Plan
 	goal     goal

@@ -21,10 +21,10 @@ func (r *Runner) work(ctx context.Context, st Step) election.Event {
 	if err := r.openSession(ctx); err != nil {
 		return r.outcome(ctx, st, err)
 	}
-	if st.Kind == StepResolve {
+	if st.Kind == StepRecord {
 		err := r.session.Record(ctx, st.Event)
 		if err == nil {
-			r.Log.Info("recorded", zap.String("version", st.Event.Version), zap.String("answer", st.Event.Note))
+			r.Log.Info("recorded", zap.String("event", string(st.Event.Kind)), zap.String("version", st.Event.Version), zap.String("note", st.Event.Note))
 			return r.event(election.Done)
 		}
 		return r.outcome(ctx, st, err)

@@ -37,14 +37,18 @@ func later(name, short string) *cobra.Command {
 }
 
 func (c *cli) upCommand() *cobra.Command {
-	again := false
+	var again, contract bool
 	cmd := &cobra.Command{Use: "up", Short: "Init container: migrate or wait, and exit 0 when the gate opens",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return c.gated(cmd, false, func(ctx context.Context, k *gatekeeper) error {
 				k.run.Policy.Again = again
-				return k.run.Up(ctx)
+				if err := k.run.Up(ctx); err != nil || !contract {
+					return err
+				}
+				return k.run.Contract(ctx)
 			})
 		}}
+	cmd.Flags().BoolVar(&contract, "contract", false, "then apply the contract migrations: no replica of an older release serves any more")
 	cmd.Flags().BoolVar(&again, "again", false, "apply again what is on hold since it was rolled back")
 	return cmd
 }

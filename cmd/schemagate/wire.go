@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -71,7 +72,30 @@ func loadSet(_ context.Context, cfg *config.Config) (*migrations.Set, error) {
 	if err != nil {
 		return nil, fmt.Errorf("SCHEMAGATE_MIGRATIONS=%s: %w", cfg.Migrations, problems{err})
 	}
+	if err := supported(set); err != nil {
+		return nil, fmt.Errorf("SCHEMAGATE_MIGRATIONS=%s: %w", cfg.Migrations, problems{err})
+	}
 	return set, nil
+}
+
+// supported refuses what the parser knows and this version does not carry out yet, rather than pass over it in silence.
+func supported(set *migrations.Set) error {
+	var found []error
+	refuse := func(file string, line int, what, remedy string) {
+		found = append(found, &migrations.Problem{File: file, Line: line, Msg: what + " is not in this version of schemagate", Remedy: remedy})
+	}
+	for _, m := range set.Migrations {
+		if m.Phase == migrations.Cutover {
+			refuse(m.Up.File, 1, "phase=cutover", "use expand, or stop the old release yourself before you deploy this one")
+		}
+		if m.Up.Backfill != nil {
+			refuse(m.Up.File, m.Up.BackfillLine, "backfill", "write the batches as statements of a no-transaction migration")
+		}
+		if m.Up.Verify != "" {
+			refuse(m.Up.File, m.Up.VerifyLine, "verify", "check in SCHEMAGATE_AFTER")
+		}
+	}
+	return errors.Join(found...)
 }
 
 // build joins database, elector and set into a runner.
