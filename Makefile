@@ -23,8 +23,9 @@ setup: ## install and build what the tests need (as root on Debian)
 build: ## build the static binary ./schemagate
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o schemagate ./cmd/schemagate
 
-test: setup ## all tests, with the race detector, against real servers
+test: ## all tests, with the race detector, against real servers
 	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "gofmt is needed on:"; echo "$$unformatted"; exit 1; }
+	@$(MAKE) --no-print-directory setup
 	go vet ./...
 	go test -race -p $(TEST_PACKAGES) -timeout $(TEST_TIMEOUT) ./...
 
