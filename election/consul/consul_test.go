@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -347,6 +348,25 @@ func TestDatabaseAwayKeepsTheLead(t *testing.T) {
 		}
 	}
 	line.Heal()
+}
+
+// TestCrowdIsWoken: one release wakes all who wait.
+func TestCrowdIsWoken(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t, sharedConsul())
+	lead := mustWin(t, p.open(t, p.url(), consul.Options{}), candidate("a"))
+	var crowd sync.WaitGroup
+	for range 50 {
+		e := p.open(t, p.url(), consul.Options{})
+		if _, err := e.Campaign(t.Context(), candidate("b"), election.Rival{}); !errors.Is(err, election.ErrHeld) {
+			t.Fatal(err)
+		}
+		crowd.Go(func() { e.Await(t.Context(), election.Rival{}, time.Hour) })
+	}
+	if err := lead.Resign(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	crowd.Wait()
 }
 
 // TestConnectionThatHangsIsNotTheEnd: what hangs is tried again on another connection before trust runs out.
