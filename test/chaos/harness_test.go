@@ -133,6 +133,15 @@ func (r *replica) code() int {
 	return r.cmd.ProcessState.ExitCode()
 }
 
+func (r *replica) ended() bool {
+	select {
+	case <-r.done:
+		return true
+	default:
+		return false
+	}
+}
+
 // exits waits for the end and checks the code.
 func (r *replica) exits(code int) {
 	r.t.Helper()

@@ -94,6 +94,7 @@ func (w *worker) run(t *testing.T, p plan) (missed string) {
 			break
 		}
 	}
+	world.disarm()
 	world.finish()
 	return missed
 }
@@ -156,12 +157,9 @@ func (n *node) intercept(d servers.Direction, data []byte) servers.Verdict {
 		return servers.Forward
 	}
 	w.armed++ // the next one is waited for from now on: others go on meanwhile
-	w.mu.Unlock()
 	h := hit{node: n, fault: f, verdict: make(chan servers.Verdict, 1)}
-	w.hits <- h
-	if strings.HasPrefix(f.point.name, "inside the index build") {
-		return servers.Forward
-	}
+	w.hits <- h // has room for all
+	w.mu.Unlock()
 	select {
 	case v := <-h.verdict:
 		return v
@@ -170,15 +168,32 @@ func (n *node) intercept(d servers.Direction, data []byte) servers.Verdict {
 	}
 }
 
+// disarm lets go of whoever is at a point whose turn will not come.
+func (w *world) disarm() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.armed = len(w.plan.faults)
+	for {
+		select {
+		case h := <-w.hits:
+			h.verdict <- servers.Forward
+		default:
+			return
+		}
+	}
+}
+
 // deliver carries a fault out, and says where the replica was past the point by then.
 func (w *world) deliver(h hit) (missed string) {
 	w.t.Helper()
 	f, n := h.fault, h.node
-	w.t.Logf("pid %d is %s: %s (message %s)", n.cmd.Process.Pid, f.point, f.action, f.after)
+	w.t.Logf("pid %d is %v", n.cmd.Process.Pid, f)
 	if strings.HasPrefix(f.point.name, "inside the index build") {
+		h.verdict <- servers.Forward
 		if missed = w.awaitBuild(n, f); missed != "" {
 			return missed
 		}
+		f.after = ""
 	}
 	release := func() {
 		switch f.after {
@@ -288,15 +303,6 @@ func (w *world) awaitBuild(n *node, f fault) (missed string) {
 		return got != "" || n.ended()
 	})
 	return missed
-}
-
-func (n *node) ended() bool {
-	select {
-	case <-n.done:
-		return true
-	default:
-		return false
-	}
 }
 
 // exhaust takes every connection that the server has, ends the leader's, and gives them back a while later.
