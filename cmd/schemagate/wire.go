@@ -11,6 +11,7 @@ import (
 
 	"github.com/schemagate/schemagate/config"
 	"github.com/schemagate/schemagate/database"
+	"github.com/schemagate/schemagate/database/mysql"
 	"github.com/schemagate/schemagate/database/postgres"
 	"github.com/schemagate/schemagate/database/sqlite"
 	"github.com/schemagate/schemagate/election"
@@ -33,11 +34,16 @@ var adapters = map[string]struct {
 }{
 	"postgres":   {migrations.Postgres, openPostgres},
 	"postgresql": {migrations.Postgres, openPostgres},
+	"mysql":      {migrations.MySQL, openMySQL},
 	"sqlite":     {migrations.SQLite, openSQLite},
 }
 
 func openPostgres(url string, cfg *config.Config, t election.Timing) (target, error) {
 	return postgres.Open(url, postgres.Options{Service: cfg.Service, Schema: cfg.Schema, Pooled: cfg.PoolerKnown(), LeaseTTL: t.TTL, Interval: t.Interval})
+}
+
+func openMySQL(url string, cfg *config.Config, t election.Timing) (target, error) {
+	return mysql.Open(url, mysql.Options{Service: cfg.Service, Schema: cfg.Schema, LeaseTTL: t.TTL, Interval: t.Interval})
 }
 
 func openSQLite(url string, cfg *config.Config, _ election.Timing) (target, error) {
