@@ -69,42 +69,58 @@ type Lead struct {
 	done   chan struct{}
 
 	mu       sync.Mutex
-	deadline time.Time // on the monotonic clock
+	deadline time.Time   // on the monotonic clock
+	expiry   *time.Timer // ends the lead on time, whatever the renewal under way does
 }
 
 // Keep starts renewing a lease that was acquired by a request sent at `since`. The goroutine it starts ends with the lead;
 // Resign waits for it.
 func Keep(since time.Time, t Timing, renew Renew, resign func(context.Context) error) *Lead {
 	ctx, cancel := context.WithCancelCause(context.Background())
-	l := &Lead{ctx: ctx, cancel: cancel, resign: resign, done: make(chan struct{})}
-	l.trust(since, t)
+	l := &Lead{ctx: ctx, cancel: cancel, resign: resign, done: make(chan struct{}), deadline: since.Add(t.trust())}
+	l.mu.Lock()
+	l.expiry = time.AfterFunc(time.Until(l.deadline), func() { l.expire(t) })
+	l.mu.Unlock()
 	go l.keep(t, renew)
 	return l
 }
 
-func (l *Lead) trust(since time.Time, t Timing) {
+// trust is how long a lease is trusted: a tenth is left for clocks of different rates.
+func (t Timing) trust() time.Duration { return t.TTL - t.TTL/10 }
+
+// expire ends the lead, unless it was renewed since the timer was set.
+func (l *Lead) expire(t Timing) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if d := since.Add(t.TTL - t.TTL/10); d.After(l.deadline) {
+	if left := time.Until(l.deadline); left > 0 {
+		l.expiry.Reset(left)
+		return
+	}
+	l.cancel(fmt.Errorf("%w: not renewed for %v", ErrLost, t.trust()))
+}
+
+// extend trusts the lease for longer; a lead that is over stays over.
+func (l *Lead) extend(sent time.Time, t Timing) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if d := sent.Add(t.trust()); d.After(l.deadline) && time.Now().Before(l.deadline) {
 		l.deadline = d
 	}
 }
 
 func (l *Lead) keep(t Timing, renew Renew) {
 	defer close(l.done)
+	defer l.expiry.Stop()
 	tick := time.NewTicker(t.Interval)
 	defer tick.Stop()
 	for {
-		expiry := time.NewTimer(time.Until(l.Deadline()))
 		select {
 		case <-l.ctx.Done():
-			expiry.Stop()
-			return
-		case <-expiry.C:
-			l.cancel(fmt.Errorf("%w: not renewed for %v", ErrLost, t.TTL-t.TTL/10))
 			return
 		case <-tick.C:
-			expiry.Stop()
+		}
+		if l.ctx.Err() != nil { // both were ready
+			return
 		}
 		// A renewal that hangs must not outlive the trust it is to extend (Consul issue 18271), and a slow one counts from
 		// when it was sent.
@@ -114,7 +130,7 @@ func (l *Lead) keep(t Timing, renew Renew) {
 		cancel()
 		switch {
 		case err == nil:
-			l.trust(sent, t)
+			l.extend(sent, t)
 		case errors.Is(err, ErrLost):
 			l.cancel(err)
 			return

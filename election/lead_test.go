@@ -48,6 +48,8 @@ func TestLead(t *testing.T) {
 		"ResignReportsWhatWentWrong":         resignReports,
 		"AliveIsFalseAfterTheDeadlineAnyway": lateGoroutine,
 		"RenewalHasTheDeadlineOfTrust":       renewalDeadline,
+		"LateRenewalDoesNotHoldUpTheEnd":     lateRenewal,
+		"NothingIsRenewedAfterTheEnd":        nothingAfterTheEnd,
 	} {
 		t.Run(name, func(t *testing.T) { synctest.Test(t, test) })
 	}
@@ -238,6 +240,48 @@ func lateGoroutine(t *testing.T) {
 	_ = ended(l, began)
 	mustHaveLost(t, l)
 	if err := l.Resign(t.Context()); err != nil { // waits for the goroutine
+		t.Error(err)
+	}
+}
+
+// lateRenewal: a driver takes seconds to give up a request whose context has ended. The lead ends when its trust does, because
+// work that the lease alone protects ends with it.
+func lateRenewal(t *testing.T) {
+	began := time.Now()
+	l := election.Keep(began, timing, func(ctx context.Context) error {
+		<-ctx.Done()
+		time.Sleep(2 * time.Second)
+		return ctx.Err()
+	}, succeed)
+	if after := ended(l, began); after != trust {
+		t.Errorf("the lead ended after %v, want %v", after, trust)
+	}
+	mustHaveLost(t, l)
+	if err := l.Resign(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// nothingAfterTheEnd: an answer that comes after the end revives nothing, and no further renewal is sent.
+func nothingAfterTheEnd(t *testing.T) {
+	began := time.Now()
+	renewals := 0
+	l := election.Keep(began, timing, func(context.Context) error {
+		if renewals++; renewals == 1 {
+			time.Sleep(20 * time.Second)
+		}
+		return nil
+	}, succeed)
+	if after := ended(l, began); after != trust {
+		t.Errorf("the lead ended after %v, want %v", after, trust)
+	}
+	time.Sleep(time.Minute)
+	synctest.Wait()
+	mustHaveLost(t, l)
+	if !l.Deadline().Equal(began.Add(trust)) || renewals != 1 {
+		t.Errorf("after the end: %d renewals, trusted until %v", renewals, l.Deadline().Sub(began))
+	}
+	if err := l.Resign(t.Context()); err != nil {
 		t.Error(err)
 	}
 }

@@ -315,6 +315,9 @@ func script(s migrations.Script, p Policy) database.Change {
 	for i, st := range s.Statements {
 		c.Statements[i] = database.Statement(st)
 	}
+	if s.Language != "sql" { // a script is one step: it ran, or it may have run
+		c.Statements = []database.Statement{{SQL: s.Text, Line: 1}}
+	}
 	if s.StatementTimeout != nil {
 		c.StatementTimeout = *s.StatementTimeout
 	}

@@ -67,7 +67,7 @@ func (r *Runner) apply(ctx context.Context, st Step) election.Event {
 	wctx := ctx
 	if unfenced {
 		var cancel context.CancelFunc
-		wctx, cancel = joined(ctx, r.lead.Context())
+		wctx, cancel = joined(database.WithTrust(ctx, r.lead.Deadline), r.lead.Context())
 		defer cancel()
 	}
 	verb := "applying"

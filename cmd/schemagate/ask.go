@@ -284,9 +284,6 @@ func planned(p *runner.Plan) []stepJSON {
 			for _, st := range ch.Statements[ch.From:] {
 				m.Statements = append(m.Statements, st.SQL)
 			}
-			if ch.Language != "sql" {
-				m.Statements = append(m.Statements, ch.Text)
-			}
 			j.Migrations = append(j.Migrations, m)
 		}
 		out = append(out, j)

@@ -16,16 +16,16 @@ func (s *session) applyLoose(ctx context.Context, c database.Change) error {
 	// after is what is recorded once statement i is done: how far it came, or that all of it is in force.
 	after := func(i int) []database.Event {
 		if i+1 >= len(c.Statements) {
-			return s.outcome(c, time.Since(began))
+			return c.Outcome(time.Since(began))
 		}
-		return []database.Event{progress(c, i+1, 0)}
+		return []database.Event{c.Progress(i+1, 0)}
 	}
 	for i := c.From; i == c.From || i < len(c.Statements); i++ {
 		res, err := s.enter(ctx, s.conn, s.pendingSQL(c.Version)+limits(c))
 		if err != nil {
 			return err
 		}
-		if err := pending(c, inForce(res[0])); err != nil {
+		if err := c.Due(inForce(res[0])); err != nil {
 			rollback(s.conn)
 			return err
 		}
@@ -60,12 +60,6 @@ func refuses(err error) bool {
 	return c == "25001" || c == "2D000"
 }
 
-// progress says that done statements are done, and that trying may have run besides.
-func progress(c database.Change, done, trying int) database.Event {
-	return database.Event{Kind: database.Running, Version: c.Version, Name: c.Name, Checksum: c.Checksum,
-		Done: done, Trying: trying, Prefix: database.Prefix(c.Statements[:done])}
-}
-
 // guarded runs statement i outside a transaction, while the guard's transaction holds the fence row.
 func (s *session) guarded(ctx context.Context, c database.Change, i int, after func(int) []database.Event) error {
 	st := c.Statements[i]
@@ -85,7 +79,7 @@ func (s *session) guarded(ctx context.Context, c database.Change, i int, after f
 		}
 		s.guard = guard
 	}
-	if err := s.guardRecord(ctx, progress(c, i, i+1)); err != nil {
+	if err := s.guardRecord(ctx, c.Progress(i, i+1)); err != nil {
 		return err
 	}
 	if _, err := s.enter(ctx, s.guard, ""); err != nil {
@@ -107,7 +101,7 @@ func (s *session) guarded(ctx context.Context, c database.Change, i int, after f
 		if errors.Is(err, database.ErrInterrupted) && s.conn.IsClosed() {
 			return err // it may go on at the server: the running event says so, and the next term ends it
 		}
-		if rerr := s.guardRecord(context.WithoutCancel(ctx), progress(c, i, 0)); rerr != nil {
+		if rerr := s.guardRecord(context.WithoutCancel(ctx), c.Progress(i, 0)); rerr != nil {
 			return errors.Join(err, rerr)
 		}
 		return err

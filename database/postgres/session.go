@@ -109,7 +109,7 @@ func (s *session) Apply(ctx context.Context, changes ...database.Change) error {
 		return err
 	}
 	for i, c := range changes {
-		if err := pending(c, inForce(res[i])); err != nil {
+		if err := c.Due(inForce(res[i])); err != nil {
 			rollback(s.conn)
 			return &database.ChangeError{Version: c.Version, Err: err}
 		}
@@ -121,32 +121,9 @@ func (s *session) Apply(ctx context.Context, changes ...database.Change) error {
 			rollback(s.conn)
 			return &database.ChangeError{Version: c.Version, Err: err}
 		}
-		events = append(events, s.outcome(c, time.Since(began))...)
+		events = append(events, c.Outcome(time.Since(began))...)
 	}
 	return s.commit(ctx, s.conn, events...)
-}
-
-// pending decides under the fence whether the change is still due.
-func pending(c database.Change, inForce bool) error {
-	if inForce != c.Undo && !c.Repeat {
-		return fmt.Errorf("%s: %w", c.Version, database.ErrNotPending)
-	}
-	return nil
-}
-
-// outcome is what the history says of a change that took effect.
-func (s *session) outcome(c database.Change, took time.Duration) []database.Event {
-	e := database.Event{Kind: database.Applied, Version: c.Version, Name: c.Name, Checksum: c.Checksum, Format: c.Format, Down: c.Down, Duration: took}
-	if !c.Undo {
-		return []database.Event{e}
-	}
-	e.Kind, e.Down = database.RolledBack, nil
-	if !c.Hold {
-		return []database.Event{e}
-	}
-	h := e
-	h.Kind, h.Duration = database.Hold, 0
-	return []database.Event{e, h}
 }
 
 func limits(c database.Change) string {

@@ -21,9 +21,9 @@ func (s *session) applyLoose(ctx context.Context, c *conn, ch database.Change) e
 	// after is what is recorded once statement i is done: how far it came, or that all of it is in force.
 	after := func(i int) []database.Event {
 		if i+1 >= len(ch.Statements) {
-			return outcome(ch, time.Since(began))
+			return ch.Outcome(time.Since(began))
 		}
-		return []database.Event{progress(ch, i+1, 0)}
+		return []database.Event{ch.Progress(i+1, 0)}
 	}
 	for i := ch.From; i == ch.From || i < len(ch.Statements); i++ {
 		if err := s.enter(ctx, c, limit); err != nil {
@@ -84,22 +84,16 @@ func (s *session) reenter(ctx context.Context, c *conn, ch database.Change) erro
 	return nil
 }
 
-// progress says that done statements are done, and that trying may have run besides.
-func progress(ch database.Change, done, trying int) database.Event {
-	return database.Event{Kind: database.Running, Version: ch.Version, Name: ch.Name, Checksum: ch.Checksum,
-		Done: done, Trying: trying, Prefix: database.Prefix(ch.Statements[:done])}
-}
-
 // outside runs statement i by itself, between two events.
 func (s *session) outside(ctx context.Context, c *conn, ch database.Change, i int, after func(int) []database.Event) error {
-	if err := s.record(ctx, c, progress(ch, i, i+1)); err != nil {
+	if err := s.record(ctx, c, ch.Progress(i, i+1)); err != nil {
 		return err
 	}
 	c.loose = true
 	err := c.patiently(ctx, patience(ch), func() error { return c.one(ctx, ch, ch.Statements[i]) })
 	c.loose = false
 	if err != nil {
-		return errors.Join(err, s.record(context.WithoutCancel(ctx), c, progress(ch, i, 0)))
+		return errors.Join(err, s.record(context.WithoutCancel(ctx), c, ch.Progress(i, 0)))
 	}
 	return s.record(ctx, c, after(i)...)
 }

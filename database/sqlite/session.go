@@ -67,7 +67,7 @@ func (s *session) Apply(ctx context.Context, changes ...database.Change) error {
 				return &database.ChangeError{Version: ch.Version, Err: err}
 			}
 		}
-		if err := s.insert(ctx, c, outcome(ch, time.Since(began))...); err != nil {
+		if err := s.insert(ctx, c, ch.Outcome(time.Since(began))...); err != nil {
 			return err
 		}
 	}
@@ -94,26 +94,7 @@ and (kind in ('applied', 'rolled back') or kind = 'resolved' and note = 'applied
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return s.db.classify(err)
 	}
-	inForce := err == nil && kind != database.RolledBack
-	if inForce != ch.Undo && !ch.Repeat {
-		return fmt.Errorf("%s: %w", ch.Version, database.ErrNotPending)
-	}
-	return nil
-}
-
-// outcome is what the history says of a change that took effect.
-func outcome(ch database.Change, took time.Duration) []database.Event {
-	e := database.Event{Kind: database.Applied, Version: ch.Version, Name: ch.Name, Checksum: ch.Checksum, Format: ch.Format, Down: ch.Down, Duration: took}
-	if !ch.Undo {
-		return []database.Event{e}
-	}
-	e.Kind, e.Down = database.RolledBack, nil
-	if !ch.Hold {
-		return []database.Event{e}
-	}
-	h := e
-	h.Kind, h.Duration = database.Hold, 0
-	return []database.Event{e, h}
+	return ch.Due(err == nil && kind != database.RolledBack)
 }
 
 // errEnded: the text of a migration ended the transaction, which is not its own.

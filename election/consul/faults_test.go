@@ -220,3 +220,22 @@ func TestWipedConsul(t *testing.T) {
 		t.Error("the old leader's resignation ended the new lead")
 	}
 }
+
+// TestLeaseTakenWhileAway: the leader's presence in the database breaks, another winner takes the lease meanwhile. The
+// leader comes back as one who renews, and does not take it again.
+func TestLeaseTakenWhileAway(t *testing.T) {
+	t.Parallel()
+	store := electiontest.NewStore(t, time.Hour)
+	p := newPlace(t, sharedConsul())
+	db, line := store.Open(t)
+	lead := mustWin(t, p.open(t, p.url(), consul.Options{Timing: store.Timing, Leases: db}), candidate("a"))
+	line.Refuse()
+	line.Reset()
+	store.Usurp(t)
+	usurper := store.Rival(t).Holder
+	line.Heal()
+	mustLose(t, lead)
+	if h := store.Rival(t).Holder; h != usurper {
+		t.Errorf("the lease is %s's, want the usurper's, %s", h, usurper)
+	}
+}
