@@ -1,6 +1,7 @@
 package mysql
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"regexp"
@@ -42,10 +43,12 @@ func class(me *mysql.MySQLError) error {
 // sortConnect says whether waiting can help.
 func (d *DB) sortConnect(err error) error {
 	var me *mysql.MySQLError
-	if !errors.As(err, &me) {
-		return fmt.Errorf("%w: %w", database.ErrUnreachable, err)
-	}
+	var certificate *tls.CertificateVerificationError
 	switch {
+	case errors.Is(err, mysql.ErrNoTLS), errors.As(err, &certificate): // and nothing is sent without it
+		return fmt.Errorf("%w: %w", database.ErrDenied, err)
+	case !errors.As(err, &me):
+		return fmt.Errorf("%w: %w", database.ErrUnreachable, err)
 	case me.Number == 1044:
 		return d.lacks(err, "SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, INDEX, DROP, REFERENCES", d.name)
 	case slices.Contains(denied, me.Number):

@@ -261,6 +261,35 @@ func TestMixedFileResumes(t *testing.T) {
 	}
 }
 
+// The plan of a recovery is tried again after a lock was not had: it asks about its first statement once more, when others were
+// tried since.
+func TestRecoveryThatWaitsForALock(t *testing.T) {
+	b := newBench(t)
+	b.exec("CREATE TABLE items (n int)")
+	s := b.lead(b.prepared())
+	ch := b.file("CREATE TABLE made (n int);\nALTER TABLE items ADD COLUMN a int;\n")
+	b.exec("CREATE TRIGGER cut BEFORE INSERT ON schemagate_history FOR EACH ROW IF NEW.done > 0 THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'cut'; END IF")
+	if err := s.Apply(t.Context(), ch); err == nil {
+		t.Fatal("the event was recorded")
+	}
+	b.exec("DROP TRIGGER cut")
+	heir := b.lead(b.prepared())
+	release := b.mustHold("SELECT * FROM items")
+	try := func() error {
+		ran, err := heir.Probe(t.Context(), ch.Statements[0])
+		if !ran || err != nil {
+			t.Fatalf("probe: %v, %v", ran, err)
+		}
+		ch.From = 1
+		return heir.Apply(t.Context(), ch)
+	}
+	if err := try(); !errors.Is(err, database.ErrBlocked) {
+		t.Fatalf("error %v", err)
+	}
+	release()
+	b.must(try())
+}
+
 // A metadata lock is waited for as long as the change says; the next try of the same plan goes on where the first one stopped.
 func TestMetadataLockIsBoundedAndTriedAgain(t *testing.T) {
 	b := newBench(t)

@@ -193,6 +193,10 @@ func (s *session) Probe(ctx context.Context, st database.Statement) (bool, error
 	if effectsOf(st.SQL, "").again {
 		return false, nil
 	}
+	key := database.Prefix([]database.Statement{st})
+	if done, ok := s.answers[key]; ok {
+		return done, nil
+	}
 	rows, err := s.own.rows(ctx, "SELECT note FROM "+s.db.table("history")+s.db.mine()+" AND kind = 'running' AND trying > 0 ORDER BY id DESC LIMIT 1")
 	if err != nil {
 		return false, classify(err)
@@ -210,6 +214,7 @@ func (s *session) Probe(ctx context.Context, st database.Statement) (bool, error
 	case now == unclear:
 		return false, database.ErrUndecided
 	default:
+		s.answers[key] = now == all
 		return now == all, nil
 	}
 }

@@ -24,11 +24,13 @@ type session struct {
 	maria  bool
 	// reached is how far a file came within this session; the caller's plan may be older.
 	reached map[string][]database.Statement
+	// answers are what the catalogue said, by statement: a plan that is tried again asks again, when it may say something else.
+	answers map[string]bool
 }
 
 // Lead opens the session of a term.
 func (d *DB) Lead(ctx context.Context, t database.Term, o database.Origin) (database.Session, error) {
-	s := &session{db: d, term: t, origin: o, reached: map[string][]database.Statement{}}
+	s := &session{db: d, term: t, origin: o, reached: map[string][]database.Statement{}, answers: map[string]bool{}}
 	if err := s.reopen(ctx); err != nil {
 		return nil, err
 	}
