@@ -203,7 +203,7 @@ func (m *machine) jsError(err error) goja.Value {
 		return ex.Value()
 	}
 	p := describe(err)
-	var response goja.Value = goja.Undefined()
+	response := goja.Undefined()
 	if len(p.response) > 0 {
 		if v, err := m.object(p.response, nodeShape); err == nil {
 			response = v

@@ -2,11 +2,13 @@ package script
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"go.mongodb.org/mongo-driver/bson"
 	"go.mongodb.org/mongo-driver/mongo"
+	"go.mongodb.org/mongo-driver/mongo/writeconcern"
 )
 
 // caller is the one door to the server: nothing is sent that has not passed the hooks of Options.
@@ -65,19 +67,16 @@ func majorityCommand(name string) bool {
 func (c *caller) command(ctx context.Context, db *mongo.Database, command bson.Raw, limit time.Duration) (bson.Raw, error) {
 	elements, err := command.Elements()
 	if err != nil || len(elements) == 0 {
-		return nil, fmt.Errorf("a command needs a name: {create: 'books'}")
+		return nil, errors.New("a command needs a name: {create: 'books'}")
 	}
 	var send any = command
-	if wc := c.db.WriteConcern(); wc != nil && majorityCommand(elements[0].Key()) && !inTransaction(ctx) {
+	if wc := concern(c.db.WriteConcern()); wc != nil && majorityCommand(elements[0].Key()) && !inTransaction(ctx) {
 		if _, err := command.LookupErr("writeConcern"); err != nil {
-			kind, data, err := wc.MarshalBSONValue()
-			if err == nil {
-				d := make(bson.D, 0, len(elements)+1)
-				for _, e := range elements {
-					d = append(d, bson.E{Key: e.Key(), Value: e.Value()})
-				}
-				send = append(d, bson.E{Key: "writeConcern", Value: bson.RawValue{Type: kind, Value: data}})
+			d := make(bson.D, 0, len(elements)+1)
+			for _, e := range elements {
+				d = append(d, bson.E{Key: e.Key(), Value: e.Value()})
 			}
+			send = append(d, bson.E{Key: "writeConcern", Value: wc})
 		}
 	}
 	var reply bson.Raw
@@ -87,6 +86,21 @@ func (c *caller) command(ctx context.Context, db *mongo.Database, command bson.R
 		return err
 	})
 	return reply, err
+}
+
+// concern is a write concern as a command carries it, or nil.
+func concern(wc *writeconcern.WriteConcern) bson.D {
+	var d bson.D
+	if wc == nil {
+		return nil
+	}
+	if wc.W != nil {
+		d = append(d, bson.E{Key: "w", Value: wc.W})
+	}
+	if wc.Journal != nil {
+		d = append(d, bson.E{Key: "j", Value: *wc.Journal})
+	}
+	return d
 }
 
 // transactionKey marks a context whose session is in a transaction.

@@ -7,7 +7,6 @@ import (
 
 	"github.com/dop251/goja"
 	"go.mongodb.org/mongo-driver/bson"
-	"go.mongodb.org/mongo-driver/bson/bsontype"
 	"go.mongodb.org/mongo-driver/x/bsonx/bsoncore"
 )
 
@@ -44,7 +43,21 @@ type shape struct {
 var nodeShape = shape{promoteLongs: true, promoteValues: true}
 
 // object turns a document into an object.
-func (m *machine) object(doc bson.Raw, s shape) (goja.Value, error) {
+func (m *machine) object(doc bson.Raw, s shape) (v goja.Value, err error) {
+	defer func() {
+		// The library's readers panic where a length inside a value is wrong; its Validate passes some of those.
+		if r := recover(); r != nil {
+			short, ok := r.(bsoncore.InsufficientBytesError)
+			if !ok {
+				panic(r)
+			}
+			v, err = nil, fmt.Errorf("a malformed document came from the server: %w", short)
+		}
+	}()
+	return m.readObject(doc, s)
+}
+
+func (m *machine) readObject(doc bson.Raw, s shape) (goja.Value, error) {
 	o := m.vm.NewObject()
 	reference := false
 	err := eachElement(bsoncore.Document(doc), func(i int, e bsoncore.Element) error {
@@ -99,60 +112,60 @@ func eachElement(doc bsoncore.Document, f func(int, bsoncore.Element) error) err
 // value turns one BSON value into JavaScript. No int64 passes through a float on its way.
 func (m *machine) value(v bsoncore.Value, s shape) (goja.Value, error) {
 	switch v.Type {
-	case bsontype.String:
+	case bson.TypeString:
 		return m.vm.ToValue(v.StringValue()), nil
-	case bsontype.Boolean:
+	case bson.TypeBoolean:
 		return m.vm.ToValue(v.Boolean()), nil
-	case bsontype.Null:
+	case bson.TypeNull:
 		return goja.Null(), nil
-	case bsontype.Undefined:
+	case bson.TypeUndefined:
 		return goja.Undefined(), nil
-	case bsontype.Int32:
+	case bson.TypeInt32:
 		return m.number("Int32", m.vm.ToValue(int64(v.Int32())), s)
-	case bsontype.Double:
+	case bson.TypeDouble:
 		return m.number("Double", m.vm.ToValue(v.Double()), s)
-	case bsontype.Int64:
+	case bson.TypeInt64:
 		return m.long(v.Int64(), s)
-	case bsontype.EmbeddedDocument:
-		return m.object(bson.Raw(v.Data), s)
-	case bsontype.Array:
+	case bson.TypeEmbeddedDocument:
+		return m.readObject(bson.Raw(v.Data), s)
+	case bson.TypeArray:
 		return m.array(v.Data, s)
-	case bsontype.DateTime:
+	case bson.TypeDateTime:
 		return m.vm.New(m.make.date, m.vm.ToValue(v.DateTime()))
-	case bsontype.ObjectID:
+	case bson.TypeObjectID:
 		return m.branded(m.make.objectID, v.ObjectID().Hex())
-	case bsontype.Decimal128:
+	case bson.TypeDecimal128:
 		return m.branded(m.make.decimal, v.Decimal128().String())
-	case bsontype.Regex:
+	case bson.TypeRegex:
 		pattern, flags := v.Regex()
 		return m.make.regExp(goja.Undefined(), m.vm.ToValue(pattern), m.vm.ToValue(flags), m.vm.ToValue(s.bsonRegExp))
-	case bsontype.Binary:
+	case bson.TypeBinary:
 		subtype, data := v.Binary()
 		b, err := m.bytes(data)
 		if err != nil || s.promoteBuffers && s.promoteValues {
 			return b, err
 		}
 		return m.typedValue("Binary", b, m.vm.ToValue(subtype))
-	case bsontype.Timestamp:
+	case bson.TypeTimestamp:
 		t, i := v.Timestamp()
 		return m.typedValue("Timestamp", m.vm.ToValue(t), m.vm.ToValue(i))
-	case bsontype.MinKey, bsontype.MaxKey:
-		return m.typedValue(map[bsontype.Type]string{bsontype.MinKey: "MinKey", bsontype.MaxKey: "MaxKey"}[v.Type])
-	case bsontype.JavaScript:
+	case bson.TypeMinKey, bson.TypeMaxKey:
+		return m.typedValue(map[bson.TypeType]string{bson.TypeMinKey: "MinKey", bson.TypeMaxKey: "MaxKey"}[v.Type])
+	case bson.TypeJavaScript:
 		return m.typedValue("Code", m.vm.ToValue(v.JavaScript()))
-	case bsontype.CodeWithScope:
+	case bson.TypeCodeWithScope:
 		code, scope := v.CodeWithScope()
-		o, err := m.object(bson.Raw(scope), s)
+		o, err := m.readObject(bson.Raw(scope), s)
 		if err != nil {
 			return nil, err
 		}
 		return m.typedValue("Code", m.vm.ToValue(code), o)
-	case bsontype.Symbol:
+	case bson.TypeSymbol:
 		if s.promoteValues {
 			return m.vm.ToValue(v.Symbol()), nil
 		}
 		return m.typedValue("BSONSymbol", m.vm.ToValue(v.Symbol()))
-	case bsontype.DBPointer:
+	case bson.TypeDBPointer:
 		ns, id := v.DBPointer()
 		oid, err := m.branded(m.make.objectID, id.Hex())
 		if err != nil {

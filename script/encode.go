@@ -12,7 +12,6 @@ import (
 
 	"github.com/dop251/goja"
 	"go.mongodb.org/mongo-driver/bson"
-	"go.mongodb.org/mongo-driver/bson/bsontype"
 	"go.mongodb.org/mongo-driver/bson/primitive"
 	"go.mongodb.org/mongo-driver/x/bsonx/bsoncore"
 )
@@ -202,7 +201,7 @@ func (m *machine) appendElement(dst []byte, key string, v goja.Value, depth int,
 	case int64:
 		return appendNumber(dst, key, x), nil
 	case float64:
-		if x == math.Trunc(x) && math.Abs(x) <= math.MaxInt32 && !(x == 0 && math.Signbit(x)) {
+		if x == math.Trunc(x) && x >= math.MinInt32 && x <= math.MaxInt32 && !(x == 0 && math.Signbit(x)) {
 			return bsoncore.AppendInt32Element(dst, key, int32(x)), nil
 		}
 		return appendDouble(dst, key, x), nil
@@ -246,11 +245,11 @@ func (m *machine) appendObject(dst []byte, key string, o *goja.Object, depth int
 	}
 	switch o.ClassName() {
 	case "Array":
-		return m.appendArray(bsoncore.AppendHeader(dst, bsontype.Array, key), o, depth)
+		return m.appendArray(bsoncore.AppendHeader(dst, bson.TypeArray, key), o, depth)
 	case "Date":
 		ms := o.ToFloat()
 		if math.IsNaN(ms) {
-			return nil, errors.New("Invalid Date")
+			return nil, errors.New("an invalid Date")
 		}
 		return bsoncore.AppendDateTimeElement(dst, key, int64(ms)), nil
 	case "RegExp":
@@ -263,7 +262,7 @@ func (m *machine) appendObject(dst []byte, key string, o *goja.Object, depth int
 	if b, ok := bytesOf(o); ok {
 		return bsoncore.AppendBinaryElement(dst, key, 0, b), nil
 	}
-	return m.appendDocument(bsoncore.AppendHeader(dst, bsontype.EmbeddedDocument, key), o, depth)
+	return m.appendDocument(bsoncore.AppendHeader(dst, bson.TypeEmbeddedDocument, key), o, depth)
 }
 
 // appendRegExp keeps js-bson's flags and their order; "global" becomes the server's s.
@@ -324,7 +323,7 @@ func (m *machine) appendTyped(dst []byte, key, kind string, o *goja.Object, dept
 		if err != nil {
 			return nil, err
 		}
-		return m.appendDocument(bsoncore.AppendHeader(dst, bsontype.EmbeddedDocument, key), v.ToObject(m.vm), depth)
+		return m.appendDocument(bsoncore.AppendHeader(dst, bson.TypeEmbeddedDocument, key), v.ToObject(m.vm), depth)
 	}
 }
 

@@ -222,10 +222,9 @@ func (f *parseField) setDefault(given any) error {
 
 // parseDate reads {"__type": "Date", "iso": "..."}.
 func parseDate(d bson.D) (time.Time, bool) {
-	m := d.Map()
-	iso, _ := m["iso"].(string)
+	iso, _ := lookup(d, "iso").(string)
 	t, err := time.Parse(time.RFC3339, iso)
-	return t, err == nil && m["__type"] == "Date"
+	return t, err == nil && lookup(d, "__type") == "Date"
 }
 
 func readParseIndex(name string, v bson.RawValue) (parseIndex, error) {
@@ -236,7 +235,7 @@ func readParseIndex(name string, v bson.RawValue) (parseIndex, error) {
 	if err := v.Unmarshal(&i.keys); err != nil || len(i.keys) == 0 {
 		return i, errors.New(`expected keys, such as {"score": 1}, or null to remove it`)
 	}
-	if op, ok := i.keys.Map()["__op"]; ok {
+	if op := lookup(i.keys, "__op"); op != nil {
 		if op != "Delete" {
 			return i, fmt.Errorf("__op %v: only Delete is known", op)
 		}

@@ -86,10 +86,14 @@ func (c *parseClass) dropIndex(name string) bool {
 }
 
 func (c *parseClass) section(name string) bson.D {
-	for _, e := range c.metadata {
-		if e.Key == name {
-			d, _ := e.Value.(bson.D)
-			return d
+	d, _ := lookup(c.metadata, name).(bson.D)
+	return d
+}
+
+func lookup(d bson.D, key string) any {
+	for _, e := range d {
+		if e.Key == key {
+			return e.Value
 		}
 	}
 	return nil

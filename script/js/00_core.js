@@ -6,8 +6,8 @@
   lib.unsupported = (name, hint) => new Error(`${name} is not supported by schemagate: ${hint || advice}`)
 
   // Names that code asks of any object, only to see whether they are there.
-  const probes = new Set(['then', 'catch', 'finally', 'toJSON', 'toBSON', 'inspect', 'constructor', 'length', 'nodeType', 'asymmetricMatch', '$$typeof',
-    '_bsontype', 'default', '__esModule', 'prototype', 'name', 'code', 'message', 'stack', 'cause'])
+  const probes = new Set(['then', 'catch', 'finally', 'toJSON', 'toBSON', 'inspect', 'constructor', 'nodeType', 'asymmetricMatch', '$$typeof',
+    '_bsontype', 'default', '__esModule'])
 
   // guard makes names that an object does not have fail instead of reading as undefined. A lookup reaches it only after the object and its class had nothing.
   lib.guard = (object, name, hint) => {
