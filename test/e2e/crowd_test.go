@@ -203,7 +203,7 @@ func TestTableLockIsLetGoAndTriedForAgain(t *testing.T) {
 // A healthy leader keeps its lease for as long as its migration takes.
 func TestLongMigrationIsNotTakenAway(t *testing.T) {
 	t.Parallel()
-	s := newStage(t, heldAt(2, 3)).with("SCHEMAGATE_LEASE_TTL=1s")
+	s := newStage(t, heldAt(2, 3)).with("SCHEMAGATE_LEASE_TTL=2s")
 	open := s.closeBarrier()
 	leader := s.start("up")
 	s.atBarrier(1)
@@ -213,7 +213,7 @@ func TestLongMigrationIsNotTakenAway(t *testing.T) {
 	}
 	first := s.psql("select renewed_at from schemagate_lease")
 	until(t, "the lease was renewed for three TTLs", func() bool {
-		return s.psql(fmt.Sprintf("select renewed_at > timestamptz '%s' + interval '3 seconds' from schemagate_lease", first)) == "t"
+		return s.psql(fmt.Sprintf("select renewed_at > timestamptz '%s' + interval '6 seconds' from schemagate_lease", first)) == "t"
 	})
 	open()
 	exitAll(t, 0, append(followers, leader)...)

@@ -145,7 +145,7 @@ func TestSilentLeaderIsFenced(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := newStage(t, heldAt(2, 3)).with("SCHEMAGATE_LEASE_TTL=1s")
+			s := newStage(t, heldAt(2, 3)).with("SCHEMAGATE_LEASE_TTL=2s")
 			proxy := servers.Proxy(t, servers.SharedPostgres(t).Addr())
 			open := s.closeBarrier()
 			stale := s.at(proxy.Through(s.url)).with("SCHEMAGATE_REPLICA=stale").start("up")

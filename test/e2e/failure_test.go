@@ -146,3 +146,42 @@ func TestTransactionForTheRelease(t *testing.T) {
 	s.appliedOnce(3)
 	s.with("SCHEMAGATE_TRANSACTION=migration").up()
 }
+
+// BEFORE runs before the first pending migration, AFTER before the gate opens; neither where there is nothing to do. One that
+// fails keeps the gate shut.
+func TestBeforeAndAfter(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, numbered(2))
+	s = s.with("SCHEMAGATE_BEFORE=echo before: $(psql -XAtc \"select to_regclass('tally') is null\" \"$DATABASE_URL\")",
+		"SCHEMAGATE_AFTER=echo after: $(psql -XAtc 'select count(*) from tally' \"$DATABASE_URL\")")
+	replicas := s.startMany(3, "up")
+	exitAll(t, 0, replicas...)
+	for _, what := range []string{msg("before: t"), msg("after: 2")} {
+		said := 0
+		for _, r := range replicas {
+			ran, _ := r.err.grep(what)
+			said += len(ran)
+		}
+		if said != 1 {
+			t.Errorf("%s was said %d times, want once", what, said)
+		}
+	}
+	s.up().neverSays(msg("before"), msg("after"))
+	if got := s.psql("select kind || ' ' || note from schemagate_history where kind = 'backup'"); got != "backup before: t" {
+		t.Errorf("the history says %q of the backup", got)
+	}
+
+	s.write(files{"0003_step.up.sql": traceOf(3)})
+	run, mark := s.marked()
+	s.with("SCHEMAGATE_BEFORE=echo disk full >&2; exit 3").expect(70, run...).says("SCHEMAGATE_BEFORE", "disk full")
+	s.appliedOnce(2)
+	s.with("SCHEMAGATE_AFTER=echo not well; exit 4").expect(70, run...).says("SCHEMAGATE_AFTER", "not well")
+	s.appliedOnce(3)
+	if lines(mark) != 0 {
+		t.Error("the app was started")
+	}
+	if got := s.status(); got.Gate != "closed" {
+		t.Errorf("the gate is %s", got.Gate)
+	}
+	s.expect(0, run...).neverSays(msg("before"))
+}

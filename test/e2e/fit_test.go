@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -79,21 +80,47 @@ func TestOutOfOrder(t *testing.T) {
 	s.up().neverSays("out of order")
 }
 
-// A migration that would break older releases never gates: it is left for later and said to be.
-func TestContractIsDeferred(t *testing.T) {
+// A migration that would break older releases never gates: it is left for later and said to be. On the operator's word it is
+// applied, and older releases no longer serve.
+func TestContract(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, numbered(2).and(files{
 		"0003_step.up.sql": "-- schemagate: phase=contract\n" + traceOf(3),
 		"0004_step.up.sql": traceOf(4),
 	}))
-	s.up()
+	exitAll(t, 0, s.startMany(3, "up")...)
 	if got := s.applied(); got != "0001 0002 0004" {
 		t.Errorf("applied %q", got)
 	}
-	if out := s.expect(0, "plan").out.text(); !strings.Contains(out, "0003_step does not gate this release; it waits for contract") {
+	if out := s.expect(0, "plan").out.text(); !strings.Contains(out, "0003_step does not gate this release; it waits for ") {
 		t.Errorf("plan shows\n%s", out)
 	}
 	s.up()
+	older := s.folder(numbered(2))
+	addr := freePort(t)
+	serves := older.with("SCHEMAGATE_HTTP_ADDR=" + addr).start("sidecar")
+	serves.await(msg("gate open"))
+	awaitCode(t, addr, "/readyz", 200)
+
+	s.expect(0, "up", "--contract")
+	if got := s.applied(); got != "0001 0002 0004 0003" {
+		t.Errorf("applied %q", got)
+	}
+	run, mark := older.marked()
+	older.expect(65, run...).says("this release's set ends at 0002, and the schema has left everything before 0003 behind")
+	older.expect(65, "wait")
+	if lines(mark) != 0 {
+		t.Error("the older app was started")
+	}
+	serves.await(msg("gate closed"))
+	awaitCode(t, addr, "/readyz", 503)
+	s.up()
+	s.expect(0, "up", "--contract")
+	if got := s.applied(); got != "0001 0002 0004 0003" {
+		t.Errorf("applied %q", got)
+	}
+	serves.signal(syscall.SIGTERM)
+	serves.exits(143)
 }
 
 // Services that share a database, and a schema, share nothing else.

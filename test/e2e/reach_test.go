@@ -144,9 +144,13 @@ func TestTimeouts(t *testing.T) {
 
 	t.Log("somebody is, and takes longer; its migration is not cut")
 	open := s.closeBarrier()
-	leader := quick.with("SCHEMAGATE_REPLICA=slow").start("up")
+	leader := s.with("SCHEMAGATE_TIMEOUT=4s", "SCHEMAGATE_REPLICA=slow").start("up")
 	s.atBarrier(1)
 	quick.expect(75, "up").says("timed out after 1s: slow is still leading; raise SCHEMAGATE_TIMEOUT")
+	until(t, "the migration has run for longer than the timeout", func() bool {
+		return s.psql("select clock_timestamp() - xact_start > interval '5 seconds' from pg_stat_activity "+
+			"where datname = current_database() and application_name like '%/migrate'") == "t"
+	})
 	open()
 	leader.exits(0)
 	s.appliedOnce(2)
@@ -159,7 +163,7 @@ func TestLockThatIsNeverHad(t *testing.T) {
 	s.up()
 	holding(t, s.url, "lock table items")
 	s.write(files{"0002_note.up.sql": "alter table items add note text;\n"})
-	s.with("SCHEMAGATE_LOCK_TIMEOUT=50ms", "SCHEMAGATE_TIMEOUT=1s").expect(75, "up").says("0002_note.up.sql:1: canceling statement due to lock timeout")
+	s.with("SCHEMAGATE_LOCK_TIMEOUT=50ms", "SCHEMAGATE_TIMEOUT=5s").expect(75, "up").says("0002_note.up.sql:1: canceling statement due to lock timeout")
 	if got := s.events("failed"); got != "" {
 		t.Errorf("%q is recorded as failed", got)
 	}

@@ -148,7 +148,7 @@ func TestRunThroughItsLife(t *testing.T) {
 	s.with("SCHEMAGATE_HTTP_ADDR="+followers).expect(1, "health")
 	s.expect(0, "up", "--again")
 	awaitCode(t, followers, "/readyz", 200)
-	follower.says(msg("gate open again"))
+	follower.await(msg("gate open again"))
 	follower.signal(syscall.SIGTERM)
 	follower.exits(0)
 	s.with("SCHEMAGATE_HTTP_ADDR="+followers).expect(1, "health").says("connection refused")

@@ -32,25 +32,19 @@ func TestShop(t *testing.T) {
 	empty := s.dump(withoutUs)
 
 	plain := servers.SharedPostgres(t).NewDatabase(t)
-	args := []string{"-X", "-q", "-o", os.DevNull, "-v", "ON_ERROR_STOP=1", "-d", plain}
-	contracts := 0
+	var expands, contracts []string
 	for _, up := range ups {
 		text, err := os.ReadFile(up)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if contractMark.Match(text) {
-			contracts++
-			continue
+			contracts = append(contracts, up)
+		} else {
+			expands = append(expands, up)
 		}
-		// Each file starts in a session of its own mind: one may have set a role or a search_path.
-		args = append(args, "-f", up, "-c", "reset session authorization; reset role; reset all; discard temp")
 	}
-	psql := exec.Command("psql", args...)
-	psql.Env = append(os.Environ(), "PGOPTIONS=-c client_min_messages=warning")
-	if out, err := psql.CombinedOutput(); err != nil {
-		t.Fatalf("psql: %v\n%s", err, out)
-	}
+	runFiles(t, plain, expands)
 	want := dump(t, plain, withoutUs, "--schema-only")
 	rows := rowCounts(t, plain)
 
@@ -59,12 +53,17 @@ func TestShop(t *testing.T) {
 	}
 	s.expect(0, "plan")
 	exitAll(t, 0, s.startMany(4, "up")...)
-	if got := len(strings.Fields(s.applied())); got != len(ups)-contracts {
-		t.Errorf("%d of %d applied, want all but %d", got, len(ups), contracts)
+	if got := len(strings.Fields(s.applied())); got != len(expands) {
+		t.Errorf("%d of %d applied, want all but %d", got, len(ups), len(contracts))
 	}
 	sameText(t, "schema", s.dump(withoutUs, "--schema-only"), want)
 	sameText(t, "rows", rowCounts(t, s.url), rows)
 	s.up().neverSays(msg("applying"))
+
+	t.Log("the contracts, on the operator's word")
+	runFiles(t, plain, contracts)
+	s.expect(0, "up", "--contract")
+	sameText(t, "schema", s.dump(withoutUs, "--schema-only"), dump(t, plain, withoutUs, "--schema-only"))
 
 	t.Log("all the way back")
 	s.expect(0, "down", "--to", "0")
@@ -75,6 +74,20 @@ func TestShop(t *testing.T) {
 	s.expect(0, "up", "--again")
 	sameText(t, "schema", s.dump(withoutUs, "--schema-only"), want)
 	sameText(t, "rows", rowCounts(t, s.url), rows)
+}
+
+// runFiles has psql run the files, each in a session that an earlier one's role or search_path does not reach.
+func runFiles(t *testing.T, url string, files []string) {
+	t.Helper()
+	args := []string{"-X", "-q", "-o", os.DevNull, "-v", "ON_ERROR_STOP=1", "-d", url}
+	for _, f := range files {
+		args = append(args, "-f", f, "-c", "reset session authorization; reset role; reset all; discard temp")
+	}
+	psql := exec.Command("psql", args...)
+	psql.Env = append(os.Environ(), "PGOPTIONS=-c client_min_messages=warning")
+	if out, err := psql.CombinedOutput(); err != nil {
+		t.Fatalf("psql: %v\n%s", err, out)
+	}
 }
 
 // rowCounts counts the rows of every table but ours.
