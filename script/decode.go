@@ -149,8 +149,10 @@ func (m *machine) value(v bsoncore.Value, s shape) (goja.Value, error) {
 	case bson.TypeTimestamp:
 		t, i := v.Timestamp()
 		return m.typedValue("Timestamp", m.vm.ToValue(t), m.vm.ToValue(i))
-	case bson.TypeMinKey, bson.TypeMaxKey:
-		return m.typedValue(map[bson.TypeType]string{bson.TypeMinKey: "MinKey", bson.TypeMaxKey: "MaxKey"}[v.Type])
+	case bson.TypeMinKey:
+		return m.typedValue("MinKey")
+	case bson.TypeMaxKey:
+		return m.typedValue("MaxKey")
 	case bson.TypeJavaScript:
 		return m.typedValue("Code", m.vm.ToValue(v.JavaScript()))
 	case bson.TypeCodeWithScope:
