@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"time"
@@ -14,15 +15,15 @@ import (
 const (
 	// dialTimeout: an address that does not answer at once is as good as none.
 	dialTimeout = 500 * time.Millisecond
-	// share is what each waiter before us adds to our sleep, so that a crowd's looks are spread instead of meeting at the
+	// share is what each waiter beside us adds to the time over which a crowd's looks are spread, instead of meeting at the
 	// database; a look costs a few milliseconds of it.
-	share = 3 * time.Millisecond
+	share = 10 * time.Millisecond
 	// patience multiplies the sleep while a leader holds our long-poll: it will tell us.
 	patience = 5
 )
 
 // Sleep sleeps for d. Where address names a leader that answers long-polls, the sleep lasts up to five times as long, and
-// ends early, each waiter after its own share, when the leader says so or is gone.
+// ends early, each waiter somewhere in the time that the crowd needs, when the leader says so or is gone.
 func Sleep(ctx context.Context, address string, d time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, patience*d)
 	defer cancel()
@@ -32,7 +33,8 @@ func Sleep(ctx context.Context, address string, d time.Duration) {
 		rank, held = poll(ctx, address)
 	}
 	if held {
-		pause(ctx, time.Duration(rank)*share)
+		// Not our rank itself: whoever polls again has joined last, and in a crowd that has waited for a while all ranks are high.
+		pause(ctx, rand.N(time.Duration(rank+1)*share))
 		return
 	}
 	pause(ctx, d-time.Since(began))
