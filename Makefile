@@ -9,10 +9,11 @@ TEST_TIMEOUT ?= 20m
 # Packages tested at once: each one starts servers.
 TEST_PACKAGES ?= 2
 FUZZTIME ?= 30s
+SEEDS ?= 500
 GOLANGCI_LINT_VERSION := v2.15.0
 BIN := $(or $(SCHEMAGATE_TEST_CACHE),$(CURDIR)/.cache)/bin
 
-.PHONY: help setup build test lint setup-lint fuzz bench demo clean
+.PHONY: help setup build test lint setup-lint fuzz chaos bench demo clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +47,9 @@ fuzz: ## run every fuzz test for FUZZTIME (30s)
 
 bench: setup ## measure, and write bench/RESULTS.md
 	go run ./bench
+
+chaos: setup ## SEEDS (500) runs with faults at exact points, against real servers
+	SCHEMAGATE_TEST_SEEDS=$(SEEDS) go test -race -run TestChaos -v -timeout 3h ./test/chaos
 
 demo: build ## five replicas against an embedded database, shown live
 	./schemagate demo

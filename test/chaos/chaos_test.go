@@ -11,14 +11,14 @@ import (
 	"github.com/schemagate/schemagate/test/servers"
 )
 
-// TestChaos runs seeds, two at a time, for as long as SCHEMAGATE_TEST_CHAOS says (2m), or as many as SCHEMAGATE_TEST_SEEDS says, or
-// the one that SCHEMAGATE_TEST_SEED names.
+// TestChaos runs seeds, two at a time, for as long as SCHEMAGATE_TEST_CHAOS says (2m), or as many as SCHEMAGATE_TEST_SEEDS says;
+// SCHEMAGATE_TEST_SEED is the first one, and the only one unless more are asked for.
 func TestChaos(t *testing.T) {
 	first, count, lasting := uint64(1), uint64(0), 2*time.Minute
 	read(t, "SCHEMAGATE_TEST_CHAOS", func(v string) (err error) { lasting, err = time.ParseDuration(v); return err })
 	read(t, "SCHEMAGATE_TEST_SEEDS", func(v string) (err error) { count, err = strconv.ParseUint(v, 10, 64); return err })
 	read(t, "SCHEMAGATE_TEST_SEED", func(v string) (err error) {
-		count = 1
+		count = max(count, 1)
 		first, err = strconv.ParseUint(v, 10, 64)
 		return err
 	})
