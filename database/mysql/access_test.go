@@ -190,3 +190,20 @@ func TestStatementTimeoutOfDDL(t *testing.T) {
 		t.Errorf("the last event is %+v", e)
 	}
 }
+
+// What the driver or the server can't take is the file's own fault, not an interruption that is tried for ever.
+func TestWhatCannotBeSent(t *testing.T) {
+	b := newBench(t)
+	b.exec("CREATE TABLE items (n int)")
+	s := b.lead(b.prepared())
+	large := b.file("DO '" + strings.Repeat("x", 17<<20) + "';\n")
+	down := b.file("DO 1;\n")
+	down.Down = &large.Text
+	for name, ch := range map[string]database.Change{"local file": b.file("LOAD DATA LOCAL INFILE '/etc/hostname' INTO TABLE items;\n"), "large": large, "large way back": down} {
+		var se *database.StatementError
+		if err := s.Apply(t.Context(), ch); !errors.As(err, &se) || errors.Is(err, database.ErrInterrupted) || errors.Is(err, database.ErrUnreachable) {
+			t.Errorf("%s: error %.200v", name, err)
+		}
+	}
+	b.must(s.Apply(t.Context(), b.file("/*!99999 SET nonsense = 1 */;\nDO 1;\n")))
+}

@@ -140,9 +140,12 @@ func (c *conn) rows(ctx context.Context, sql string) (out [][]string, err error)
 
 func (c *conn) note(err error) error {
 	var me *mysql.MySQLError
-	if err != nil && !errors.As(err, &me) {
-		c.broken = true
+	if err == nil || errors.As(err, &me) {
+		return err
 	}
+	// What the driver itself refuses, such as LOAD DATA LOCAL or too large a packet, leaves the connection as it was.
+	v, ok := c.dc.(driver.Validator)
+	c.broken = c.broken || !ok || !v.IsValid() || errors.Is(err, driver.ErrBadConn) || errors.Is(err, mysql.ErrInvalidConn)
 	return err
 }
 

@@ -31,7 +31,9 @@ func effectsOf(sql, schema string) effects {
 		if r.take("table") {
 			return r.alter()
 		}
-	case r.take("analyze", "optimize", "check", "repair", "flush", "lock", "unlock", "grant"):
+	case r.take("analyze"): // with a statement behind it, it runs that
+		return effects{again: r.take("table", "tables", "local", "no_write_to_binlog")}
+	case r.take("optimize", "check", "repair", "flush", "lock", "unlock", "grant"):
 		return effects{again: true}
 	}
 	return effects{}

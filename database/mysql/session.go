@@ -22,6 +22,7 @@ type session struct {
 	origin database.Origin
 	own    *conn
 	maria  bool
+	packet int64 // the largest statement that the server takes
 	// reached is how far a file came within this session; the caller's plan may be older.
 	reached map[string][]database.Statement
 	// answers are what the catalogue said, by statement: a plan that is tried again asks again, when it may say something else.
@@ -34,12 +35,15 @@ func (d *DB) Lead(ctx context.Context, t database.Term, o database.Origin) (data
 	if err := s.reopen(ctx); err != nil {
 		return nil, err
 	}
-	rows, err := s.own.rows(ctx, "SELECT version()")
+	rows, err := s.own.rows(ctx, "SELECT version(), @@max_allowed_packet")
+	if err == nil {
+		s.maria = strings.Contains(rows[0][0], "MariaDB")
+		s.packet, err = parseInt(rows[0][1])
+	}
 	if err != nil {
-		s.own.close()
+		s.Close()
 		return nil, classify(err)
 	}
-	s.maria = strings.Contains(rows[0][0], "MariaDB")
 	return s, nil
 }
 
@@ -172,6 +176,9 @@ func (s *session) Apply(ctx context.Context, changes ...database.Change) error {
 		return fmt.Errorf("%w: MySQL can't hold several migrations in one transaction", database.ErrRefused)
 	}
 	ch := changes[0]
+	if err := s.fits(ch); err != nil {
+		return err
+	}
 	if err := s.reopen(ctx); err != nil {
 		return err
 	}
@@ -201,6 +208,23 @@ func (s *session) Apply(ctx context.Context, changes ...database.Change) error {
 		return err
 	}
 	return s.commit(ctx, c, s.outcome(ch, time.Since(began))...)
+}
+
+// fits finds what the server would answer by cutting the connection off, which looks like an interruption.
+func (s *session) fits(ch database.Change) error {
+	const (
+		room   = 64 << 10 // for what stands around it
+		remedy = "bytes are more than the server takes (max_allowed_packet = %d): raise that, or split the statement"
+	)
+	for _, st := range ch.Statements {
+		if n := int64(len(st.SQL)); n+1 >= s.packet {
+			return at(ch, st, fmt.Errorf("%d "+remedy, n, s.packet))
+		}
+	}
+	if ch.Down != nil && 2*int64(len(*ch.Down))+room >= s.packet { // it is written in hex
+		return &database.StatementError{File: ch.File, Message: fmt.Sprintf("the way back can't be kept in the history: twice its %d "+remedy, len(*ch.Down), s.packet)}
+	}
+	return nil
 }
 
 // outcome is what the history says of a change that took effect.
@@ -262,7 +286,7 @@ func (s *session) one(ctx context.Context, c *conn, ch database.Change, st datab
 	}
 	defer cancel()
 	_, err := c.exec(sctx, st.SQL)
-	if err == nil {
+	if err == nil || code(err) == 1065 { // empty: a comment for servers of another version
 		return nil
 	}
 	late := sctx.Err() != nil && ctx.Err() == nil
@@ -270,6 +294,9 @@ func (s *session) one(ctx context.Context, c *conn, ch database.Change, st datab
 	if !errors.As(err, &me) {
 		if late && s.db.end(ctx, c.at) {
 			return &database.StatementError{File: ch.File, Line: st.Line, Message: "the statement took longer than it may", Hint: "SCHEMAGATE_STATEMENT_TIMEOUT"}
+		}
+		if !c.broken {
+			return at(ch, st, err)
 		}
 		return fmt.Errorf("%w: %w", database.ErrInterrupted, at(ch, st, err))
 	}

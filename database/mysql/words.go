@@ -117,8 +117,8 @@ func isData(sql string) bool {
 		"savepoint", "release", "rollback", "prepare", "deallocate", "signal", "handler", "table", "("):
 		return true
 	case t.is("set"):
-		// SET PASSWORD and SET DEFAULT ROLE write the privilege tables.
-		return len(h) < 2 || !h[1].is("password", "default")
+		// SET PASSWORD and SET DEFAULT ROLE write the privilege tables; SET STATEMENT ... FOR runs anything.
+		return len(h) < 2 || !h[1].is("password", "default", "statement")
 	case t.is("load"):
 		return len(h) > 1 && h[1].is("data", "xml")
 	case t.is("create", "drop"):
