@@ -162,6 +162,7 @@ func (w *world) wantFenced(s database.Session) {
 }
 
 func mintBlocked(w *world) {
+	w.fencedOnly()
 	c := w.prepared()
 	release := w.Block(w.t, service)
 	_, err := c.Mint(w.ctx(), 0, database.NewHolder())
@@ -174,6 +175,7 @@ func mintBlocked(w *world) {
 }
 
 func mintBehind(w *world) {
+	w.fencedOnly()
 	a, b := w.prepared(), w.open(service)
 	s, term := w.lead(b)
 	ctx, cancel := context.WithCancel(w.ctx())
@@ -189,6 +191,7 @@ func mintBehind(w *world) {
 }
 
 func recordBlocked(w *world) {
+	w.fencedOnly()
 	c := w.prepared()
 	s, _ := w.lead(c)
 	release := w.Block(w.t, service)

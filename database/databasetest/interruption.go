@@ -34,6 +34,7 @@ func (w *world) wantInterrupted(err error) {
 }
 
 func cancelledApply(w *world) {
+	w.fencedOnly()
 	c := w.prepared()
 	s, term := w.lead(c)
 	ctx, cancel := context.WithCancel(w.ctx())
@@ -50,6 +51,7 @@ func cancelledApply(w *world) {
 }
 
 func cancelledPartial(w *world) {
+	w.fencedOnly()
 	c := w.prepared()
 	s, term := w.lead(c)
 	ctx, cancel := context.WithCancel(w.ctx())
@@ -94,6 +96,7 @@ func endedContext(w *world) {
 }
 
 func statementTimeout(w *world) {
+	w.fencedOnly()
 	c := w.prepared()
 	s, _ := w.lead(c)
 	ch := w.change("1", w.Insert("counted", 1), w.Endless)

@@ -205,6 +205,7 @@ func claimShows(w *world) {
 
 // leaseAndFence: nobody has to wait for a migration to renew.
 func leaseAndFence(w *world) {
+	w.fencedOnly()
 	a, b := w.prepared(), w.open(service)
 	release := w.Block(w.t, service)
 	defer release()

@@ -148,6 +148,7 @@ func reconnects(w *world) {
 }
 
 func lookDuring(w *world) {
+	w.fencedOnly()
 	a, b := w.prepared(), w.open(service)
 	s, term := w.lead(a)
 	ctx, cancel := context.WithCancel(w.ctx())

@@ -50,10 +50,10 @@ func (e eventDoc) event() database.Event {
 func text(s string) string { return strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", ""), "\uFFFD") }
 
 func (s *session) doc(e database.Event, at time.Time) eventDoc {
-	d := eventDoc{Service: s.db.opt.Service, Kind: string(e.Kind), Version: text(e.Version), Name: text(e.Name), Checksum: e.Checksum, Digest: e.Digest,
+	d := eventDoc{Service: s.db.opt.Service, Kind: string(e.Kind), Version: text(e.Version), Name: text(e.Name), Checksum: text(e.Checksum), Digest: text(e.Digest),
 		Term: s.term.Number, Holder: s.term.Holder, Release: text(s.origin.Release), Replica: text(s.origin.Replica), At: primitive.NewDateTimeFromTime(at),
-		US: e.Duration.Microseconds(), Done: int64(e.Done), Trying: int64(e.Trying), Prefix: e.Prefix, Code: e.Code, Error: text(e.Error),
-		Note: text(e.Note), Format: e.Format}
+		US: e.Duration.Microseconds(), Done: int64(e.Done), Trying: int64(e.Trying), Prefix: e.Prefix, Code: text(e.Code), Error: text(e.Error),
+		Note: text(e.Note), Format: text(e.Format)}
 	if e.Down != nil {
 		down := text(*e.Down)
 		d.Down = &down
