@@ -127,7 +127,7 @@ func (d *DB) evict(ctx context.Context, c *conn, last int64) (left []string, err
 				continue
 			}
 			if code(err) == 1095 {
-				left = append(left, name+" (another user's: GRANT CONNECTION ADMIN, or SUPER, or PROCESS and wait)")
+				left = append(left, name+" (another user's: waiting for the server to end it, or GRANT CONNECTION ADMIN, on MySQL CONNECTION_ADMIN)")
 				continue
 			}
 			if code(err) != 1094 {
