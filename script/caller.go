@@ -69,15 +69,22 @@ func (c *caller) command(ctx context.Context, db *mongo.Database, command bson.R
 	if err != nil || len(elements) == 0 {
 		return nil, errors.New("a command needs a name: {create: 'books'}")
 	}
-	var send any = command
-	if wc := concern(c.db.WriteConcern()); wc != nil && majorityCommand(elements[0].Key()) && !inTransaction(ctx) {
-		if _, err := command.LookupErr("writeConcern"); err != nil {
-			d := make(bson.D, 0, len(elements)+1)
-			for _, e := range elements {
-				d = append(d, bson.E{Key: e.Key(), Value: e.Value()})
+	// The driver adds the maxTimeMS of the context, and the server takes only one.
+	takesOver := c.db.Client().Timeout() != nil
+	send := make(bson.D, 0, len(elements)+1)
+	own := false
+	for _, e := range elements {
+		if ms, ok := e.Value().AsInt64OK(); ok && takesOver && e.Key() == "maxTimeMS" {
+			if wish := time.Duration(ms) * time.Millisecond; limit == 0 || wish < limit {
+				limit = wish
 			}
-			send = append(d, bson.E{Key: "writeConcern", Value: wc})
+			continue
 		}
+		own = own || e.Key() == "writeConcern"
+		send = append(send, bson.E{Key: e.Key(), Value: e.Value()})
+	}
+	if wc := concern(c.db.WriteConcern()); wc != nil && !own && majorityCommand(elements[0].Key()) && !inTransaction(ctx) {
+		send = append(send, bson.E{Key: "writeConcern", Value: wc})
 	}
 	var reply bson.Raw
 	err = c.do(ctx, limit, func(ctx context.Context, _ time.Duration) error {

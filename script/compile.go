@@ -137,5 +137,9 @@ func engineSyntaxError(file string, err error) error {
 
 // missingExport says what a script should have exported.
 func missingExport(file, name string) error {
-	return &Error{File: file, Message: fmt.Sprintf("exports no function %s: expected module.exports = { async %s(db, client) { ... } }", name, name)}
+	parameters := "db, client"
+	if name == "batch" {
+		parameters = "docs, db, client"
+	}
+	return &Error{File: file, Message: fmt.Sprintf("exports no function %s: expected module.exports = { async %s(%s) { ... } }", name, name, parameters)}
 }

@@ -44,6 +44,7 @@ func TestFailures(t *testing.T) {
 		{"session", "client.startSession().advanceClusterTime()", []string{"session.advanceClusterTime is not supported"}},
 		{"callback", "db.collection('c').insertOne({}, () => {})", []string{at + "2:", "a callback of insertOne", "await the promise"}},
 		{"option of consequence", "await db.collection('c').find({}, {explain: true}).toArray()", []string{at + "2:", "find: option explain is not supported"}},
+		{"option for all calls", "db.collection('c', {promoteLongs: false})", []string{at + "2:", "collection: option promoteLongs is not supported by schemagate: give it to the methods"}},
 		{"old option", "await db.collection('c').findOneAndUpdate({}, {$set: {a: 1}}, {returnOriginal: false})", []string{at + "2:", "returnDocument"}},
 		{"foreign session", "await db.collection('c').insertOne({}, {session: {}})", []string{"client.startSession()"}},
 		{"ended session", "const s = client.startSession(); await s.endSession()\n await db.collection('c').findOne({}, {session: s})", []string{at + "3:", "Cannot use a session that has ended"}},

@@ -192,14 +192,14 @@ func TestMaxTime(t *testing.T) {
 	})
 	t.Run("the script's own limit", func(t *testing.T) {
 		db, w := watchedDatabase(t, options.Client().SetTimeout(0))
-		body := "await db.collection('c').find({}, {maxTimeMS: 5000}).toArray()\n await db.collection('c').find().maxTimeMS(5000).toArray()\n await db.collection('c').updateMany({}, {$set: {a: 1}}, {maxTimeMS: 5000})"
+		body := "await db.collection('c').find({}, {maxTimeMS: 5000}).toArray()\n await db.collection('c').find().maxTimeMS(5000).toArray()\n await db.collection('c').updateMany({}, {$set: {a: 1}}, {maxTimeMS: 5000})\n await db.command({count: 'c', maxTimeMS: 5000})\n await db.command({ping: 1}, {maxTimeMS: 5000})"
 		for _, o := range []Options{{}, {MaxTime: func() time.Duration { return time.Hour }}} {
 			if err := up(t, body).Run(t.Context(), "up", db, o); err != nil {
 				t.Fatal(err)
 			}
 		}
 		for _, cmd := range w.sent() {
-			if ms, ok := cmd.Lookup("maxTimeMS").AsInt64OK(); !ok || ms > 5000 || ms < 1 {
+			if ms, ok := cmd.Lookup("maxTimeMS").AsInt64OK(); !ok || ms > 5000 || ms < 1 || strings.Count(cmd.String(), "maxTimeMS") != 1 {
 				t.Errorf("sent %s", cmd)
 			}
 		}

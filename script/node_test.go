@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -23,6 +24,14 @@ const (
 var nodeModules = sync.OnceValues(func() (string, error) {
 	if _, err := exec.LookPath("npm"); err != nil {
 		return "", err
+	}
+	version, err := exec.Command("node", "--version").Output()
+	if err != nil {
+		return "", err
+	}
+	// The driver of today needs it.
+	if major, _, _ := strings.Cut(strings.TrimPrefix(string(version), "v"), "."); len(major) < 2 || major < "20" {
+		return "", exec.ErrNotFound
 	}
 	cache, err := servers.CacheDir()
 	if err != nil {
@@ -61,7 +70,7 @@ func node(t *testing.T) string {
 	t.Helper()
 	modules, err := nodeModules()
 	if errors.Is(err, exec.ErrNotFound) {
-		t.Skip("npm is not installed: nothing to compare with")
+		t.Skip("there is no npm with Node 20 or newer: nothing to compare with")
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -66,6 +66,9 @@ func TestBatchAndVerify(t *testing.T) {
 	if err := p.Run(t.Context(), "up", db, Options{}); err == nil || !strings.Contains(err.Error(), "exports no function up") {
 		t.Errorf("got %v", err)
 	}
+	if err := compile(t, "a.js", "").RunBatch(t.Context(), docs, db, Options{}); err == nil || !strings.Contains(err.Error(), "async batch(docs, db, client)") {
+		t.Errorf("got %v", err)
+	}
 	if _, err := p.Call(t.Context(), "add", db, Options{}, make(chan int)); err == nil {
 		t.Error("a channel was taken as an argument")
 	}

@@ -3,6 +3,11 @@
   const { invalid, guard, options, errors } = lib
   const self = Symbol('db')
 
+  // inherited refuses what the Node driver would hand on to every call.
+  const inherited = (method, given) => {
+    for (const k of Object.keys(options(method, given, []))) throw lib.unsupported(`${method}: option ${k}`, 'give it to the methods that are called')
+  }
+
   class Db {
     constructor(client, name) { Object.defineProperty(this, self, { value: { client, name } }) }
     get databaseName() { return this[self].name }
@@ -10,7 +15,7 @@
     get client() { return this[self].client }
 
     collection(name, given) {
-      options('collection', given, [])
+      inherited('collection', given)
       return new lib.Collection(this, name)
     }
     async command(command, given) {
@@ -65,7 +70,10 @@
 
   class Client {
     constructor(name) { Object.defineProperty(this, self, { value: { name } }) }
-    db(name) { return new Db(this, name === undefined || name === null ? this[self].name : name) }
+    db(name, given) {
+      inherited('db', given)
+      return new Db(this, name === undefined || name === null ? this[self].name : name)
+    }
     startSession(given) { return new ClientSession(this, given) }
     async withSession(given, f) {
       if (typeof given === 'function') [given, f] = [undefined, given]
