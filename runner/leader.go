@@ -111,7 +111,7 @@ func (r *Runner) complete(ctx context.Context) election.Event {
 	if err := r.openSession(ctx); err != nil {
 		return r.outcome(ctx, st, err)
 	}
-	if err := r.session.Record(ctx, database.Event{Kind: database.Complete, Digest: r.Set.Digest}); err != nil {
+	if err := r.session.Record(ctx, database.Event{Kind: database.Complete, Digest: r.Set.Digest, Note: r.Policy.Source}); err != nil {
 		return r.outcome(ctx, st, err)
 	}
 	r.Log.Info("complete", zap.String("digest", r.Set.Digest[:12]), zap.Int64("term", r.term.Number))

@@ -90,6 +90,8 @@ type Policy struct {
 	OneTransaction bool
 	// Again lifts holds.
 	Again bool
+	// Source says where the set came from; the complete event notes it.
+	Source string
 }
 
 // plan compares the set with the history. The error joins every misfit.

@@ -349,7 +349,7 @@ func (c *cli) validateCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			set, err := loadSet(cmd.Context(), cfg)
+			set, _, err := c.loadSet(cmd.Context(), cfg, zap.NewNop())
 			if err != nil {
 				return err
 			}

@@ -12,6 +12,8 @@ import (
 	"github.com/schemagate/schemagate/database"
 	"github.com/schemagate/schemagate/migrations"
 	"github.com/schemagate/schemagate/runner"
+	"github.com/schemagate/schemagate/secret"
+	"github.com/schemagate/schemagate/source"
 )
 
 // The exit codes are a contract; docs/exit-codes.md is made of this table.
@@ -35,7 +37,7 @@ var exits = []struct {
 	{exitOpen, "the gate is open; under `run`, whatever the app exits with (128+n for a signal, 127 not found, 126 not executable)"},
 	{exitUsage, "wrong usage: an unknown command or flag, a secret in a flag, a command that this version does not have"},
 	{exitSet, "the set is broken or does not fit: unparsable, duplicate, changed after it was applied, below the floor, on hold"},
-	{exitUnreachable, "the database or Consul was not reached in time"},
+	{exitUnreachable, "the database, Consul, the git server or the secrets manager was not reached in time"},
 	{exitFailed, "a migration, BEFORE, AFTER or a check failed, or one was interrupted and needs `schemagate resolve`"},
 	{exitTimeout, "timed out waiting for the gate or for a lock (`SCHEMAGATE_TIMEOUT`)"},
 	{exitConfig, "wrong configuration, password or privilege"},
@@ -58,6 +60,8 @@ var codes = []struct {
 	{database.ErrDenied, exitConfig},
 	{database.ErrRefused, exitConfig},
 	{database.ErrUnreachable, exitUnreachable},
+	{source.ErrUnreachable, exitUnreachable},
+	{secret.ErrUnreachable, exitUnreachable},
 	{runner.ErrTimeout, exitTimeout},
 	{database.ErrBlocked, exitTimeout},
 }

@@ -42,7 +42,7 @@ func (c *cli) upCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return c.gated(cmd, false, func(ctx context.Context, k *gatekeeper) error {
 				k.run.Policy.Again = again
-				if err := k.run.Up(ctx); err != nil || !contract {
+				if err := c.up(ctx, k); err != nil || !contract {
 					return err
 				}
 				return k.run.Contract(ctx)
@@ -58,7 +58,7 @@ func (c *cli) waitCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return c.gated(cmd, false, func(ctx context.Context, k *gatekeeper) error {
 				k.run.Campaigns = false
-				return k.run.Up(ctx)
+				return c.up(ctx, k)
 			})
 		}}
 }
@@ -87,7 +87,7 @@ func (c *cli) sidecarCommand() *cobra.Command {
 	return &cobra.Command{Use: "sidecar", Short: "up, then stay: serve health and watch the schema",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return c.gated(cmd, true, func(ctx context.Context, k *gatekeeper) error {
-				if err := k.run.Up(ctx); err != nil {
+				if err := c.up(ctx, k); err != nil {
 					return err
 				}
 				k.log.Info("gate open")
@@ -130,7 +130,7 @@ func (c *cli) runApp(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := k.run.Up(waiting); err != nil {
+	if err := c.up(waiting, k); err != nil {
 		return err
 	}
 	k.log.Info("gate open, starting the app", zap.String("command", args[0]))

@@ -5,12 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 
 	"github.com/schemagate/schemagate/config"
 	"github.com/schemagate/schemagate/database"
+	"github.com/schemagate/schemagate/database/mongodb"
 	"github.com/schemagate/schemagate/database/mysql"
 	"github.com/schemagate/schemagate/database/postgres"
 	"github.com/schemagate/schemagate/database/sqlite"
@@ -19,6 +20,7 @@ import (
 	"github.com/schemagate/schemagate/election/lease"
 	"github.com/schemagate/schemagate/migrations"
 	"github.com/schemagate/schemagate/runner"
+	"github.com/schemagate/schemagate/source"
 )
 
 // target is a database together with its lease: what an adapter brings.
@@ -30,24 +32,36 @@ type target interface {
 // adapters is the one line of wiring that a database takes.
 var adapters = map[string]struct {
 	dialect migrations.Dialect
-	open    func(url string, cfg *config.Config, t election.Timing) (target, error)
+	open    func(url string, cfg *config.Config, t election.Timing, log *zap.Logger) (target, error)
 }{
-	"postgres":   {migrations.Postgres, openPostgres},
-	"postgresql": {migrations.Postgres, openPostgres},
-	"mysql":      {migrations.MySQL, openMySQL},
-	"sqlite":     {migrations.SQLite, openSQLite},
+	"postgres":    {migrations.Postgres, openPostgres},
+	"postgresql":  {migrations.Postgres, openPostgres},
+	"mysql":       {migrations.MySQL, openMySQL},
+	"sqlite":      {migrations.SQLite, openSQLite},
+	"mongodb":     {migrations.MongoDB, openMongoDB},
+	"mongodb+srv": {migrations.MongoDB, openMongoDB},
 }
 
-func openPostgres(url string, cfg *config.Config, t election.Timing) (target, error) {
+func openPostgres(url string, cfg *config.Config, t election.Timing, _ *zap.Logger) (target, error) {
 	return postgres.Open(url, postgres.Options{Service: cfg.Service, Schema: cfg.Schema, Pooled: cfg.PoolerKnown(), LeaseTTL: t.TTL, Interval: t.Interval})
 }
 
-func openMySQL(url string, cfg *config.Config, t election.Timing) (target, error) {
+func openMySQL(url string, cfg *config.Config, t election.Timing, _ *zap.Logger) (target, error) {
 	return mysql.Open(url, mysql.Options{Service: cfg.Service, Schema: cfg.Schema, LeaseTTL: t.TTL, Interval: t.Interval})
 }
 
-func openSQLite(url string, cfg *config.Config, _ election.Timing) (target, error) {
+func openSQLite(url string, cfg *config.Config, _ election.Timing, _ *zap.Logger) (target, error) {
 	return sqlite.Open(url, sqlite.Options{Service: cfg.Service})
+}
+
+func openMongoDB(url string, cfg *config.Config, t election.Timing, log *zap.Logger) (target, error) {
+	return mongodb.Open(url, mongodb.Options{Service: cfg.Service, LeaseTTL: t.TTL, Log: func(level, message string) {
+		l, err := zapcore.ParseLevel(level)
+		if err != nil {
+			l = zapcore.InfoLevel
+		}
+		log.Log(l, message, zap.String("from", "script"))
+	}})
 }
 
 // dialectOf tells the parser whose SQL it reads; without a database it reads PostgreSQL's.
@@ -58,30 +72,37 @@ func dialectOf(cfg *config.Config) migrations.Dialect {
 	return migrations.Postgres
 }
 
-// loadSet opens the source and parses the set.
-func loadSet(_ context.Context, cfg *config.Config) (*migrations.Set, error) {
+// loadSet opens the source and parses the set. The note says which commit it is of.
+func (c *cli) loadSet(ctx context.Context, cfg *config.Config, log *zap.Logger) (set *migrations.Set, note string, err error) {
 	if cfg.Command != "" {
+		if source.IsGit(cfg.Migrations) {
+			return nil, "", fmt.Errorf("%w: SCHEMAGATE_MIGRATIONS: with SCHEMAGATE_COMMAND it must be a folder: the command can't read a git URL", config.ErrConfig)
+		}
 		set, err := migrations.ForCommand(cfg.Command, cfg.Migrations)
 		if err != nil {
-			return nil, fmt.Errorf("%w: SCHEMAGATE_MIGRATIONS: with SCHEMAGATE_COMMAND it must name the folder or glob of the files that tell "+
+			return nil, "", fmt.Errorf("%w: SCHEMAGATE_MIGRATIONS: with SCHEMAGATE_COMMAND it must name the folder or glob of the files that tell "+
 				"when the command is due: %w", config.ErrConfig, err)
 		}
-		return set, nil
+		return set, note, nil
 	}
 	values, err := cfg.PlaceholderMap()
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	set, err := migrations.Load(os.DirFS(cfg.Migrations), migrations.Options{
+	files, note, err := c.openSource(ctx, cfg, log)
+	if err != nil {
+		return nil, "", err
+	}
+	set, err = migrations.Load(files, migrations.Options{
 		Dialect: dialectOf(cfg), Phase: migrations.Phase(cfg.Phase), Placeholders: values,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("SCHEMAGATE_MIGRATIONS=%s: %w", cfg.Migrations, problems{err})
+		return nil, "", fmt.Errorf("SCHEMAGATE_MIGRATIONS=%s: %w", source.Redacted(cfg.Migrations), problems{err})
 	}
 	if err := supported(set); err != nil {
-		return nil, fmt.Errorf("SCHEMAGATE_MIGRATIONS=%s: %w", cfg.Migrations, problems{err})
+		return nil, "", fmt.Errorf("SCHEMAGATE_MIGRATIONS=%s: %w", source.Redacted(cfg.Migrations), problems{err})
 	}
-	return set, nil
+	return set, note, nil
 }
 
 // supported refuses what the parser knows and this version does not carry out yet, rather than pass over it in silence.
@@ -106,23 +127,15 @@ func supported(set *migrations.Set) error {
 
 // build joins database, elector and set into a runner.
 func (c *cli) build(ctx context.Context, cfg *config.Config, log *zap.Logger) (*runner.Runner, error) {
-	set, err := loadSet(ctx, cfg)
+	// The set is parsed in the dialect of the database, so that its URL comes first.
+	if err := c.resolveSecret(ctx, cfg, log); err != nil {
+		return nil, err
+	}
+	set, note, err := c.loadSet(ctx, cfg, log)
 	if err != nil {
 		return nil, err
 	}
-	a, ok := adapters[config.Scheme(cfg.DatabaseURL)]
-	if !ok {
-		return nil, fmt.Errorf("%w: %s: this build has no adapter for %s://", config.ErrConfig, cfg.Source(), config.Scheme(cfg.DatabaseURL))
-	}
-	timing, err := election.NewTiming(cfg.LeaseTTL)
-	if err != nil {
-		return nil, fmt.Errorf("%w: SCHEMAGATE_LEASE_TTL: %w", config.ErrConfig, err)
-	}
-	db, err := a.open(cfg.DatabaseURL, cfg, timing)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", cfg.Source(), err)
-	}
-	elector, err := electorOf(cfg, db, timing)
+	db, elector, err := connect(cfg, log)
 	if err != nil {
 		return nil, err
 	}
@@ -132,9 +145,27 @@ func (c *cli) build(ctx context.Context, cfg *config.Config, log *zap.Logger) (*
 		Policy: runner.Policy{
 			Service: cfg.Service, Phase: migrations.Phase(cfg.Phase), LockTimeout: cfg.LockTimeout, StatementTimeout: cfg.StatementTimeout,
 			Before: cfg.Before, After: cfg.After, OneTransaction: cfg.Transaction == "release",
-			Command: cfg.Command, Always: cfg.CommandAlways,
+			Command: cfg.Command, Always: cfg.CommandAlways, Source: note,
 		},
 	}, nil
+}
+
+// connect opens the database and the elector that the settings name; neither is reached yet.
+func connect(cfg *config.Config, log *zap.Logger) (target, election.Elector, error) {
+	a, ok := adapters[config.Scheme(cfg.DatabaseURL)]
+	if !ok {
+		return nil, nil, fmt.Errorf("%w: %s: this build has no adapter for %s://", config.ErrConfig, cfg.Source(), config.Scheme(cfg.DatabaseURL))
+	}
+	timing, err := election.NewTiming(cfg.LeaseTTL)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%w: SCHEMAGATE_LEASE_TTL: %w", config.ErrConfig, err)
+	}
+	db, err := a.open(cfg.DatabaseURL, cfg, timing, log)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", cfg.Source(), err)
+	}
+	elector, err := electorOf(cfg, db, timing)
+	return db, elector, err
 }
 
 func electorOf(cfg *config.Config, db target, t election.Timing) (election.Elector, error) {

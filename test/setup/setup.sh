@@ -15,6 +15,8 @@ needs=(
 	'/usr/include/stdlib.h             libc6-dev'
 	'/usr/bin/flock                    util-linux'
 	'/usr/bin/git                      git'
+	'/usr/sbin/sshd                    openssh-server'  # serves a repository to the tests
+	'/usr/bin/ssh-keygen               openssh-client'
 	'/usr/bin/openssl                  openssl'
 	'/usr/share/ca-certificates        ca-certificates'
 	'/usr/sbin/ip                      iproute2'

@@ -1,0 +1,195 @@
+package e2e
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/schemagate/schemagate/secret/secrettest"
+	"github.com/schemagate/schemagate/source/sourcetest"
+	"github.com/schemagate/schemagate/test/servers"
+)
+
+// rdsSecret is what RDS writes into a secret; its password needs encoding.
+func rdsSecret(engine, addr, user, password, database string) string {
+	host, port, _ := net.SplitHostPort(addr)
+	return fmt.Sprintf(`{"engine":%q,"host":%q,"port":%s,"username":%q,"password":%q,"dbname":%q}`, engine, host, port, user, password, database)
+}
+
+const (
+	passwordOfApp = `hunter2 @:/?#&+%ü`
+	secretName    = "prod/app/database"
+	columns       = "SELECT count(*) FROM information_schema.columns WHERE table_name = 'accounts'"
+)
+
+// origin is all that a container of examples/git-and-secret is handed: a repository, a key and a secret's name.
+type origin struct {
+	*stage
+	repo *sourcetest.Repository
+	aws  *secrettest.AWS
+	sshd *sourcetest.SSHD
+}
+
+func newOrigin(t *testing.T) *origin {
+	t.Helper()
+	o := &origin{repo: sourcetest.New(t), aws: secrettest.NewAWS(t), sshd: sourcetest.Sshd(t)}
+	o.repo.Write("db/migrations/0001_accounts.up.sql", "CREATE TABLE accounts (id int PRIMARY KEY);\n")
+	o.repo.Write("db/migrations/0001_accounts.down.sql", "DROP TABLE accounts;\n")
+	o.repo.Write("db/migrations/0002_email.up.sql", "ALTER TABLE accounts ADD COLUMN email varchar(100);\n")
+	o.repo.Write("db/migrations/0002_email.down.sql", "ALTER TABLE accounts DROP COLUMN email;\n")
+	o.stage = stageOn(t, "", nil).with(append(o.aws.Env(),
+		"SCHEMAGATE_MIGRATIONS="+o.sshd.URL(o.repo.Dir)+"//db/migrations?ref=v1.4.0",
+		"SCHEMAGATE_GIT_KEY_FILE="+o.sshd.Key, "SCHEMAGATE_GIT_KNOWN_HOSTS="+o.sshd.KnownHosts,
+		"SCHEMAGATE_DATABASE_SECRET=aws-secretsmanager://"+secretName)...)
+	return o
+}
+
+// leaks fails the test when the text holds a secret, in any spelling.
+func leaks(t *testing.T, where, text string, secrets ...string) {
+	t.Helper()
+	for _, s := range secrets {
+		for _, form := range []string{s, url.QueryEscape(s), url.PathEscape(s), strings.ReplaceAll(url.QueryEscape(s), "+", "%20")} {
+			if strings.Contains(text, form) {
+				t.Errorf("%s holds the secret %q", where, form)
+			}
+		}
+	}
+}
+
+func contentsOf(t *testing.T, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// TestGitAndSecret carries out examples/git-and-secret: the files by git over ssh at a tag, the credentials from a secrets
+// manager, golang-migrate's files into the database; the history names the commit, and nothing shows a secret.
+func TestGitAndSecret(t *testing.T) {
+	t.Parallel()
+	o := newOrigin(t)
+	commit := o.repo.Commit("schema")
+	o.repo.Git("tag", "v1.4.0")
+	o.repo.Write("db/migrations/0003_later.up.sql", "SELECT broken;")
+	o.repo.Commit("not released")
+
+	pg := servers.Postgres(t, servers.Password(passwordOfApp))
+	o.aws.Put(secretName, rdsSecret("postgres", pg.Addr(), "postgres", passwordOfApp, "postgres"))
+	key := strings.Split(contentsOf(t, o.sshd.Key), "\n")[1]
+	secrets := []string{passwordOfApp, key, secrettest.SecretKey}
+
+	addr := freePort(t)
+	r := o.with("SCHEMAGATE_HTTP_ADDR="+addr, "SCHEMAGATE_LOG_LEVEL=debug").start("run", "--", "sleep", "1000")
+	r.await(msg("gate open"))
+	res, err := http.Get("http://" + addr + "/status")
+	if err != nil {
+		t.Fatal(err)
+	}
+	status, err := io.ReadAll(res.Body)
+	if err != nil || res.Body.Close() != nil || !strings.Contains(string(status), `"open"`) {
+		t.Errorf("status %s, %v", status, err)
+	}
+	leaks(t, "/status", string(status), secrets...)
+	ps, err := exec.Command("ps", "axww", "-o", "args").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaks(t, "the process list", string(ps), secrets...)
+	leaks(t, "the log", r.String(), secrets...)
+
+	history := o.expect(0, "history", "--json").out.text()
+	leaks(t, "the history", history, secrets...)
+	if !strings.Contains(history, "commit "+commit) {
+		t.Errorf("the history does not name %s: %s", commit, history)
+	}
+	if got := servers.Psql(t, pg.URL(), columns); strings.TrimSpace(got) != "2" {
+		t.Errorf("columns: %s", got)
+	}
+}
+
+// The same into MariaDB: the secret's engine decides.
+func TestGitAndSecretIntoMariaDB(t *testing.T) {
+	t.Parallel()
+	o := newOrigin(t)
+	commit := o.repo.Commit("schema")
+	o.repo.Git("tag", "v1.4.0")
+	m := servers.MariaDB(t)
+	m.Exec(t, "", "CREATE DATABASE app")
+	m.Exec(t, "", "CREATE USER 'us@r'@'127.0.0.1' IDENTIFIED BY '"+passwordOfApp+"'")
+	m.Exec(t, "", "GRANT ALL ON *.* TO 'us@r'@'127.0.0.1'")
+	o.aws.Put(secretName, rdsSecret("mariadb", m.Addr(), "us@r", passwordOfApp, "app"))
+	leaks(t, "the log", o.up().String(), passwordOfApp)
+	if h := o.expect(0, "history", "--json").out.text(); !strings.Contains(h, "commit "+commit) {
+		t.Errorf("the history does not name %s: %s", commit, h)
+	}
+	if got := m.Exec(t, "app", columns+" AND table_schema = 'app'"); strings.TrimSpace(got) != "2" {
+		t.Errorf("columns: %s", got)
+	}
+}
+
+// What is gone or refused is said, with exit 78; a manager that is not reached is waited for.
+func TestGitAndSecretGoWrong(t *testing.T) {
+	t.Parallel()
+	o := newOrigin(t)
+	o.repo.Commit("schema")
+	o.aws.Put(secretName, "postgres://u:"+url.PathEscape(passwordOfApp)+"@127.0.0.1:1/d")
+	r := o.expect(78, "up") // no tag v1.4.0
+	r.says("SCHEMAGATE_MIGRATIONS", `ref "v1.4.0"`, "no tag and no branch")
+	leaks(t, "the log", r.String(), passwordOfApp)
+	o.with("SCHEMAGATE_GIT_KNOWN_HOSTS=/nonexistent").expect(78, "up").says("no known_hosts file", "ssh-keyscan")
+	o.with("SCHEMAGATE_DATABASE_SECRET=aws-secretsmanager://prod/other").expect(78, "up").says("SCHEMAGATE_DATABASE_SECRET", "no such secret")
+	o.aws.Put(secretName, `{"username":"u","password":"`+"hunter2"+`"}`)
+	r = o.expect(78, "up")
+	r.says("without engine, host, dbname", "SCHEMAGATE_DATABASE_SECRET_TEMPLATE")
+	leaks(t, "the log", r.String(), "hunter2")
+
+	o.aws.Fail(503, "ServiceUnavailable")
+	o.with("SCHEMAGATE_TIMEOUT=1s").expect(69, "up").says("not reached, trying again", "ServiceUnavailable")
+	r = o.start("up")
+	r.await(msg("not reached, trying again"))
+	o.aws.Fail(0, "")
+	r.exits(78) // the secret's shape, once it is read
+}
+
+// A password that is rotated between reading the secret and using it is read again, once.
+func TestSecretRotated(t *testing.T) {
+	t.Parallel()
+	pg := servers.Postgres(t, servers.Password(passwordOfApp))
+	aws := secrettest.NewAWS(t)
+	s := stageOn(t, "", numbered(1)).with(aws.Env()...).with("SCHEMAGATE_DATABASE_SECRET=aws-secretsmanager://" + secretName)
+	aws.Put(secretName, rdsSecret("postgres", pg.Addr(), "postgres", "the-old-password", "postgres"))
+	r := s.expect(78, "up")
+	r.says("28P01")
+	if n := aws.Reads(); n != 2 {
+		t.Errorf("the secret was read %d times, want 2", n)
+	}
+	leaks(t, "the log", r.String(), "the-old-password")
+
+	// The file is written anew while the replica waits for the database, with the old password in its hands.
+	file := filepath.Join(t.TempDir(), "url")
+	old := "postgres://postgres:the-old-password@" + pg.Addr() + "/postgres"
+	if err := os.WriteFile(file, []byte(old), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	pg.Stop(servers.Fast)
+	f := stageOn(t, "", numbered(1)).with("SCHEMAGATE_DATABASE_URL_FILE=" + file)
+	r = f.start("up")
+	r.await(msg("database not reached, waiting for it"))
+	fresh := "postgres://postgres:" + strings.ReplaceAll(url.QueryEscape(passwordOfApp), "+", "%20") + "@" + pg.Addr() + "/postgres"
+	if err := os.WriteFile(file, []byte(fresh), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	pg.Start()
+	r.exits(0)
+	r.says("the secret has changed since")
+	leaks(t, "the log", r.String(), passwordOfApp, "the-old-password")
+}
