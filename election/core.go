@@ -14,7 +14,7 @@ const (
 	Drain                 // end older terms' sessions again, until none is listed
 	Read                  // read the history and plan
 	Work                  // carry out step Next of the plan
-	Pause                 // back off, then the same step again
+	Pause                 // back off, then read anew what is left
 	Complete              // record that everything this set asks for is in force
 	Resign                // give the lease back, then go on to After
 	Opened                // the end: the schema fits
@@ -131,7 +131,7 @@ func Next(s State, e Event) State {
 	case Read:
 		switch e.Kind {
 		case Planned:
-			s.Steps, s.Next, s.Tries = e.Steps, 0, 0
+			s.Steps, s.Next = e.Steps, 0 // Tries stay: a lock that is not had backs off for longer each time
 			return leading(s, e, workOrComplete(s))
 		case SawOpen: // the set was completed between the look and the lead
 			return leave(s, Opened)
@@ -140,8 +140,8 @@ func Next(s State, e Event) State {
 	case Work, Complete:
 		return work(s, e)
 	case Pause:
-		if e.Kind == Woke {
-			return leading(s, e, Work)
+		if e.Kind == Woke { // part of a step outside a transaction may be done: what is left is read anew
+			return leading(s, e, Read)
 		}
 	case Resign:
 		s.Term = 0

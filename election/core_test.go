@@ -78,7 +78,7 @@ var table = map[election.Phase]map[election.Kind]string{
 		election.Unknown:     "mint/" + lost,
 	}),
 	election.Pause: leads(map[election.Kind]string{
-		election.Woke: "work/" + lost,
+		election.Woke: "read/" + lost,
 	}),
 	election.Complete: leads(map[election.Kind]string{
 		election.Done:        "resign, then opened", // it is in force, whoever leads
@@ -229,9 +229,11 @@ func TestScripts(t *testing.T) {
 		"a lock is not had, twice": {lines: append(elected[:len(elected):len(elected)],
 			line{e: planned(2), want: "work"},
 			line{e: led(election.Blocked), want: "pause", tries: 1},
-			line{e: led(election.Woke), want: "work"},
+			line{e: led(election.Woke), want: "read"}, // part of the step may be done: what is left is read anew
+			line{e: planned(2), want: "work"},
 			line{e: led(election.Blocked), want: "pause", tries: 2}, // backing off further
-			line{e: led(election.Woke), want: "work"},
+			line{e: led(election.Woke), want: "read"},
+			line{e: planned(2), want: "work"},
 			line{e: led(election.Done), want: "work", next: 1},
 			line{e: led(election.Blocked), want: "pause", tries: 1, next: 1}, // and afresh with the next step
 		)},

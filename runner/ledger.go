@@ -25,6 +25,7 @@ type ledger struct {
 	order    []string         // keys in the order in which they were last applied
 	complete map[string]int64 // digest -> id of its latest complete event
 	undone   map[string]int64 // key -> id of its latest rollback
+	commands map[string]int64 // digest -> id of its command's latest success
 	lastDone int64            // id of the latest complete event of any set
 	last     int64
 	floor    string
@@ -45,7 +46,7 @@ func key(version string) string {
 }
 
 func fold(events []database.Event) *ledger {
-	l := &ledger{byKey: map[string]*record{}, complete: map[string]int64{}, undone: map[string]int64{}}
+	l := &ledger{byKey: map[string]*record{}, complete: map[string]int64{}, commands: map[string]int64{}, undone: map[string]int64{}}
 	for i := range events {
 		l.add(&events[i])
 	}
@@ -66,6 +67,9 @@ func (l *ledger) add(e *database.Event) {
 		return
 	}
 	if e.Version == "" {
+		if e.Kind == database.Applied && e.Name == string(StepCommand) {
+			l.commands[e.Digest] = e.ID
+		}
 		return
 	}
 	k := key(e.Version)
@@ -76,10 +80,10 @@ func (l *ledger) add(e *database.Event) {
 	}
 	r.last, r.name = *e, e.Name
 	switch e.Kind {
-	case database.Running, database.Interrupted:
+	case database.Running:
 		r.done, r.trying, r.prefix = e.Done, e.Trying, e.Prefix
-	case database.Failed:
-		if e.Prefix != "" || e.Done > 0 {
+	case database.Failed, database.Interrupted:
+		if e.Prefix != "" || e.Done > 0 { // else it says nothing of progress: the running events stand
 			r.done, r.trying, r.prefix = e.Done, e.Trying, e.Prefix
 		}
 	case database.Applied:

@@ -174,6 +174,9 @@ func plan(set *migrations.Set, l *ledger, p Policy, traits database.Traits) (*Pl
 		}
 	}
 	out.Complete = l.isComplete(set)
+	if l.commands[set.Digest] > 0 && !p.Always {
+		p.Command = "" // it succeeded; what came after it did not
+	}
 	out.Steps = steps(changes, p, out.Complete)
 	return out, nil
 }

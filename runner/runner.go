@@ -79,6 +79,7 @@ type Runner struct {
 	session  database.Session
 	plan     *Plan
 	goal     goal
+	backedUp bool  // BEFORE has succeeded
 	err      error // why the end is not Opened
 	lastErr  error // what the latest attempt met, for the message of a timeout
 	waits    int   // waits since the start, for growing the sleep
@@ -98,7 +99,10 @@ func (r *Runner) Up(ctx context.Context) error {
 	r.goal = goal{open: true, plan: func(l *ledger) (*Plan, error) {
 		p := r.Policy
 		// What a leader completed since our first look need not be run again for us.
-		p.Always = p.Always && l.complete[r.Set.Digest] <= r.since
+		p.Always = p.Always && l.complete[r.Set.Digest] <= r.since && l.commands[r.Set.Digest] <= r.since
+		if r.backedUp { // once a start, however often its plan is made anew
+			p.Before = ""
+		}
 		return plan(r.Set, l, p, r.Database.Traits())
 	}}
 	return r.run(ctx)

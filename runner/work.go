@@ -301,5 +301,6 @@ func (r *Runner) command(ctx context.Context, st Step) election.Event {
 	if err := r.session.Record(ctx, e); err != nil {
 		return r.outcome(ctx, st, err)
 	}
+	r.backedUp = r.backedUp || st.Kind == StepBefore
 	return r.event(election.Done)
 }
