@@ -6,5 +6,5 @@
 // Not covered: what belongs to one database alone (its URL, its errors' codes, what refuses a transaction), and anything that
 // needs a process to be killed or a network to be cut; adapters and package test do that.
 //
-// Clock: none. Cases wait for states that they can ask for, never for a time to pass.
+// Clock: none decides. Cases wait for states that they can ask for, and give up on one after a minute.
 package databasetest

@@ -180,6 +180,7 @@ func (w *world) wantNumbers(table string, want ...int) {
 	}
 }
 
+// must is for what the rest of the case depends on.
 func (w *world) must(err error) {
 	w.t.Helper()
 	if err != nil {
@@ -194,13 +195,19 @@ func (w *world) want(err, sentinel error) {
 	}
 }
 
+// forever is when a case stops waiting for a state that a sound adapter reaches at once.
+const forever = time.Minute
+
 // again repeats f while what it meets passes by itself.
 func (w *world) again(f func() error) error {
-	w.t.Helper()
+	began := time.Now()
 	for {
 		err := f()
-		if err == nil || !passing(err) || w.ctx().Err() != nil {
+		if err == nil || !passing(err) {
 			return err
+		}
+		if time.Since(began) > forever {
+			return fmt.Errorf("still, after %v: %w", forever, err)
 		}
 		<-time.After(time.Millisecond)
 	}
@@ -209,9 +216,10 @@ func (w *world) again(f func() error) error {
 // until asks until the answer is yes.
 func (w *world) until(what string, ask func() bool) {
 	w.t.Helper()
+	began := time.Now()
 	for !ask() {
-		if w.ctx().Err() != nil {
-			w.t.Fatalf("never: %s", what)
+		if time.Since(began) > forever {
+			w.t.Fatalf("not after %v: %s", forever, what)
 		}
 		<-time.After(time.Millisecond)
 	}
