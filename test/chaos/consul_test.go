@@ -164,3 +164,32 @@ func TestConsulHolderKilled(t *testing.T) {
 	follower.exits(0)
 	s.appliedOnce(3)
 }
+
+// The cluster loses its leader, and then its quorum for a while.
+func TestConsulClusterLosesServers(t *testing.T) {
+	t.Parallel()
+	cluster := servers.ConsulCluster(t, 3)
+	raft := cluster.AwaitLeader(t)
+	var left []*servers.ConsulServer
+	for _, n := range cluster.Nodes {
+		if n != raft {
+			left = append(left, n)
+		}
+	}
+	s := withEffects(t, fresh(t), effects(4, 2), elect(left[0].Addr()))
+	open := s.closeBarrier()
+	replicas := []*replica{s.up(), s.with(elect(left[1].Addr())).up()}
+	s.atBarrier()
+	raft.Kill()
+	cluster.AwaitLeader(t)
+	left[1].Kill() // one of three is no quorum
+	s.ledAway()
+	open()
+	until(t, "the migration under way has ended", func() bool {
+		return s.psql("SELECT count(*) FROM schemagate_history WHERE kind = 'applied' AND version = '0002'") == "1"
+	})
+	left[1].Start()
+	raft.Start()
+	exitAll(0, replicas...)
+	s.appliedOnce(4)
+}

@@ -80,6 +80,10 @@ func (p point) steps() []step {
 		return []step{mint, committed}
 	case "after minting":
 		return []step{mint, {servers.ToServer, []string{"'trying', trying"}}}
+	case "opening its session": // a takeover can't end what has not arrived: the fence alone is in the way
+		return []step{mint, {servers.ToServer, []string{"application_name", "/migrate\x00"}}}
+	case "before the fence of":
+		return []step{{servers.ToServer, []string{"as schemagate_fence", "version = E'" + version(p.n) + "'"}}}
 	case "inside the transaction of":
 		return []step{{servers.ToServer, []string{effect(p.n)}}}
 	case "before the commit of":
@@ -97,8 +101,8 @@ func (p point) steps() []step {
 }
 
 var (
-	termPoints      = []string{"after winning", "minted, unanswered", "after minting"}
-	migrationPoints = []string{"inside the transaction of", "before the commit of", "between commit and reply of"}
+	termPoints      = []string{"after winning", "minted, unanswered", "after minting", "opening its session", "opening its session"}
+	migrationPoints = []string{"before the fence of", "inside the transaction of", "before the commit of", "between commit and reply of"}
 	indexPoints     = []string{"before the index build of", "inside the index build of"}
 	lastPoints      = []string{"before complete", "complete, unanswered"}
 )

@@ -235,8 +235,8 @@ func (w *world) deliver(h hit) (missed string) {
 	case "stop", "stop briefly":
 		n.signal(syscall.SIGSTOP)
 		release()
-		if f.action == "stop" {
-			w.pass(longer)
+		if f.action == "stop" { // till the successor is at work, or till it may well be done
+			w.pass(longer * time.Duration(1+f.detail%2))
 		} else {
 			w.pass(ttl / 2)
 		}
