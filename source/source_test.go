@@ -93,6 +93,19 @@ func checkRefs(t *testing.T, h history, open opener) {
 	}
 }
 
+// checkBare opens a commit that no ref points at, where the server hands it out, and one that is nowhere.
+func checkBare(t *testing.T, h history, open opener) {
+	t.Helper()
+	f, info, err := open("//db/m?ref=" + h.between)
+	if err != nil || info.Commit != h.between || names(t, f) != "0001_a.up.sql 0002_b.up.sql" {
+		t.Errorf("%v, %v", info, err)
+	}
+	_, _, err = open("?ref=" + strings.Repeat("ab", 20))
+	if !errors.Is(err, source.ErrNotFound) || !strings.Contains(err.Error(), "no branch and no tag of the repository holds it") {
+		t.Error(err)
+	}
+}
+
 func TestFolder(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "a"), nil, 0o600); err != nil {
@@ -128,7 +141,7 @@ func TestSSH(t *testing.T) {
 	}
 	t.Run("as git serves by default", func(t *testing.T) { checkRefs(t, h, open) })
 	h.Git("config", "uploadpack.allowAnySHA1InWant", "true")
-	t.Run("with bare hashes", func(t *testing.T) { checkRefs(t, h, open) })
+	t.Run("with bare hashes", func(t *testing.T) { checkBare(t, h, open) })
 
 	t.Run("key in a variable without line breaks", func(t *testing.T) {
 		one := o
