@@ -18,6 +18,7 @@ import (
 	"github.com/schemagate/schemagate/health"
 	"github.com/schemagate/schemagate/migrations"
 	"github.com/schemagate/schemagate/runner"
+	"github.com/schemagate/schemagate/source"
 )
 
 // version is set by the release build.
@@ -103,6 +104,9 @@ func (c *cli) newCommand() *cobra.Command {
 			cfg, _, err := c.load(cmd, true)
 			if err != nil {
 				return err
+			}
+			if source.IsGit(cfg.Migrations) {
+				return fmt.Errorf("%w: new: SCHEMAGATE_MIGRATIONS is a repository; give a folder with --migrations", config.ErrUsage)
 			}
 			if err := os.MkdirAll(cfg.Migrations, 0o755); err != nil {
 				return fmt.Errorf("%w: SCHEMAGATE_MIGRATIONS: %w", config.ErrConfig, err)

@@ -22,7 +22,13 @@ import (
 
 // openSource opens the folder or the repository of the migrations, and names the commit for the history.
 func (c *cli) openSource(ctx context.Context, cfg *config.Config, log *zap.Logger) (files fs.FS, note string, err error) {
-	c.learn(source.Password(cfg.Migrations))
+	if password := source.Password(cfg.Migrations); password != "" {
+		c.learn(password)
+		if given := c.flags["SCHEMAGATE_MIGRATIONS"]; given != nil && *given == cfg.Migrations {
+			return nil, "", fmt.Errorf("%w: --migrations holds a password, which every process list would show: use SCHEMAGATE_GIT_TOKEN or SCHEMAGATE_GIT_TOKEN_FILE",
+				config.ErrUsage)
+		}
+	}
 	var info source.Info
 	err = persistently(ctx, cfg.Timeout, log, func(ctx context.Context) (err error) {
 		files, info, err = source.Open(ctx, cfg.Migrations, source.Options{

@@ -24,9 +24,10 @@ func rdsSecret(engine, addr, user, password, database string) string {
 }
 
 const (
-	passwordOfApp = `hunter2 @:/?#&+%ü`
-	secretName    = "prod/app/database"
-	columns       = "SELECT count(*) FROM information_schema.columns WHERE table_name = 'accounts'"
+	passwordOfApp   = `hunter2 @:/?#&+%ü`
+	passwordOfToken = "hunter2hunter2"
+	secretName      = "prod/app/database"
+	columns         = "SELECT count(*) FROM information_schema.columns WHERE table_name = 'accounts'"
 )
 
 // origin is all that a container of examples/git-and-secret is handed: a repository, a key and a secret's name.
@@ -151,6 +152,14 @@ func TestGitAndSecretGoWrong(t *testing.T) {
 	r = o.expect(78, "up")
 	r.says("without engine, host, dbname", "SCHEMAGATE_DATABASE_SECRET_TEMPLATE")
 	leaks(t, "the log", r.String(), "hunter2")
+
+	url := "git+https://me:" + passwordOfToken + "@127.0.0.1:1/repo.git"
+	s := bare(t)
+	s.expect(64, "validate", "--migrations", url).says("--migrations holds a password")
+	s.with("SCHEMAGATE_MIGRATIONS="+url).expect(64, "new", "add email").says("is a repository")
+	r = s.with("SCHEMAGATE_MIGRATIONS="+url, "SCHEMAGATE_TIMEOUT=1s").expect(69, "validate")
+	r.says("SCHEMAGATE_MIGRATIONS", "git+https://127.0.0.1:1/repo.git", "connection refused")
+	leaks(t, "the error", r.String(), passwordOfToken)
 
 	o.aws.Fail(503, "ServiceUnavailable")
 	o.with("SCHEMAGATE_TIMEOUT=1s").expect(69, "up").says("not reached, trying again", "ServiceUnavailable")
