@@ -26,6 +26,9 @@ func startLeader(t *testing.T, url string) *leader {
 	l := &leader{t: t, cmd: exec.Command(os.Args[0])}
 	l.cmd.Env = append(os.Environ(), "SCHEMAGATE_TEST_LEADER_OF="+url)
 	l.cmd.Stdout, l.cmd.Stderr = &l.out, &l.out
+	if _, err := l.cmd.StdinPipe(); err != nil { // closed by Wait, or by our own end
+		t.Fatal(err)
+	}
 	if err := l.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
