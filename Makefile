@@ -49,7 +49,7 @@ bench: setup ## measure, and write bench/RESULTS.md
 	go run ./bench
 
 chaos: setup ## SEEDS (500) runs with faults at exact points, against real servers
-	SCHEMAGATE_TEST_SEEDS=$(SEEDS) go test -race -run TestChaos -v -timeout 3h ./test/chaos
+	SCHEMAGATE_TEST_SEEDS=$(SEEDS) go test -race -count=1 -run TestChaos -v -timeout 3h ./test/chaos
 
 demo: build ## five replicas against an embedded database, shown live
 	./schemagate demo

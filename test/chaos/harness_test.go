@@ -69,6 +69,16 @@ func (s *stage) psql(sql string) string {
 	return servers.Psql(s.t, s.url, sql)
 }
 
+// sources has go test's cache depend on what the program is made of: it sees only what a test imports or opens.
+var sources = sync.OnceFunc(func() {
+	_ = filepath.WalkDir("../..", func(_ string, d os.DirEntry, err error) error {
+		if name := d.Name(); err == nil && d.IsDir() && (name == "node_modules" || len(name) > 2 && name[0] == '.') {
+			return filepath.SkipDir
+		}
+		return nil
+	})
+})
+
 // replica is one running schemagate.
 type replica struct {
 	t    *testing.T
@@ -82,6 +92,7 @@ func (s *stage) up() *replica { s.t.Helper(); return s.start(binary) }
 
 func (s *stage) start(program string) *replica {
 	s.t.Helper()
+	sources()
 	cmd := exec.Command(program, "up")
 	cmd.Env = append([]string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + s.dir,
