@@ -213,10 +213,11 @@ func TestLeadersSessionsAreEnded(t *testing.T) {
 			follower := s.start("up")
 			follower.await(msg("waiting"))
 			ended := s.psql("select string_agg(pid::text, ',') from pg_stat_activity where datname = current_database() " +
-				"and application_name like 'schemagate/%" + which + "%' and application_name not like '%/look' and pg_terminate_backend(pid)")
+				"and application_name like 'schemagate/%" + which + "%' and application_name not like '%/look'")
 			if ended == "" {
 				t.Fatal("no session to end")
 			}
+			s.psql("select pg_terminate_backend(pid) from unnest(array[" + ended + "]) pid")
 			until(t, "they are gone", func() bool {
 				return s.psql("select count(*) from pg_stat_activity where pid in ("+ended+")") == "0"
 			})
