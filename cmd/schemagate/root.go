@@ -19,7 +19,6 @@ type cli struct {
 	redactor config.Redactor
 	flags    map[string]*string // by variable
 	root     *cobra.Command
-	code     int // what run mirrors of the app
 }
 
 // execute runs the command line and returns the exit code.
@@ -29,7 +28,7 @@ func execute(args, environ []string) int {
 	c.root.SetArgs(args)
 	err := c.root.Execute()
 	if err == nil {
-		return c.code
+		return exitOpen
 	}
 	var app *appError
 	if errors.As(err, &app) && app.err == nil {
@@ -37,12 +36,17 @@ func execute(args, environ []string) int {
 	}
 	text := c.redactor.String(err.Error())
 	fmt.Fprintln(os.Stderr, "schemagate: "+text)
-	lastWords(text)
+	if cmd, _, ferr := c.root.Find(args); ferr == nil && gating[cmd.Name()] {
+		lastWords(text)
+	}
 	if app != nil {
 		return app.code
 	}
 	return exitCode(err)
 }
+
+// gating commands are a container's own process; the others are run beside one, and leave its last words alone.
+var gating = map[string]bool{"up": true, "wait": true, "run": true, "sidecar": true}
 
 // appError carries the exit code of the app, or of its failing to start.
 type appError struct {

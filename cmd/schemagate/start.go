@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"runtime"
 
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
@@ -126,7 +128,8 @@ func (c *cli) runApp(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	defer k.close()
-	reaper, err := k.commander.open(true)
+	// Only Linux lets a process that is not the first one adopt orphans.
+	reaper, err := k.commander.open(runtime.GOOS == "linux" || os.Getpid() == 1)
 	if err != nil {
 		return err
 	}
