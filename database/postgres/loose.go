@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
+
 	"github.com/schemagate/schemagate/database"
 )
 
@@ -90,16 +92,21 @@ func (s *session) guarded(ctx context.Context, c database.Change, i int, after f
 		wait = 0
 	}
 	_, err := script(ctx, s.conn, reset+"set lock_timeout = "+num(wait.Milliseconds())+"; set statement_timeout = "+num(c.StatementTimeout.Milliseconds()))
+	known := err != nil // not even started
 	if err == nil {
 		err = s.one(ctx, c, st)
+		// Only the server's own word says that the statement did not take effect. Of an index the catalogue tells, which knows of one
+		// that was finished just before the interruption.
+		var pe *pgconn.PgError
+		known = !isIndex && errors.As(err, &pe) && pe.SeverityUnlocalized == "ERROR"
 	}
 	if err == nil && isIndex {
 		err = s.mustBeValid(ctx, c, st, index)
 	}
 	if err != nil {
 		rollback(s.guard)
-		if errors.Is(err, database.ErrInterrupted) && s.conn.IsClosed() {
-			return err // it may go on at the server: the running event says so, and the next term ends it
+		if !known {
+			return err // the running event says so, and the next term looks
 		}
 		if rerr := s.guardRecord(context.WithoutCancel(ctx), c.Progress(i, 0)); rerr != nil {
 			return errors.Join(err, rerr)
