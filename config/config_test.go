@@ -61,13 +61,13 @@ func TestAllProblemsAreToldAtOnceAndNameTheirSetting(t *testing.T) {
 		"SCHEMAGATE_TIMEOUT=soon", "SCHEMAGATE_COMMAND_ALWAYS=perhaps", "SCHEMAGATE_PHASE=contract", "SCHEMAGATE_TRANSACTION=all",
 		"SCHEMAGATE_LEASE_TTL=10ms", "SCHEMAGATE_HTTP_ADDR=8099", "SCHEMAGATE_ELECTION=etcd://x", "SCHEMAGATE_LOG_LEVEL=loud",
 		"SCHEMAGATE_LOCK_TIMEOUT=-1s", "SCHEMAGATE_APP_HEALTH_URL=ftp://x", "SCHEMAGATE_POOLED=maybe", "SCHEMAGATE_SERVICE=a/b",
-		"SCHEMAGATE_GIT_KEY_FILE=/does/not/exist", "SCHEMAGATE_PLACEHOLDERS=x", "SCHEMAGATE_LOG_FORMAT=xml",
+		"SCHEMAGATE_GIT_KEY_FILE=/does/not/exist", "SCHEMAGATE_PLACEHOLDERS=x", "SCHEMAGATE_LOG_FORMAT=xml", "SCHEMAGATE_SCRIPT_MEMORY=lots",
 	}})
 	if !errors.Is(err, config.ErrConfig) {
 		t.Fatalf("got %v", err)
 	}
 	for _, name := range []string{"TIMEOUT", "COMMAND_ALWAYS", "PHASE", "TRANSACTION", "LEASE_TTL", "HTTP_ADDR", "ELECTION", "LOG_LEVEL",
-		"LOCK_TIMEOUT", "APP_HEALTH_URL", "POOLED", "SERVICE", "GIT_KEY_FILE", "PLACEHOLDERS", "LOG_FORMAT", "DATABASE_URL"} {
+		"LOCK_TIMEOUT", "APP_HEALTH_URL", "POOLED", "SERVICE", "GIT_KEY_FILE", "PLACEHOLDERS", "LOG_FORMAT", "SCRIPT_MEMORY", "DATABASE_URL"} {
 		if !strings.Contains(err.Error(), "SCHEMAGATE_"+name+": ") {
 			t.Errorf("%s is not named in:\n%v", name, err)
 		}

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"reflect"
 	"slices"
 	"sort"
 	"strings"
@@ -92,8 +93,11 @@ func parseProblem(_ *Config, err error, vars map[string]string) error {
 	for _, f := range Fields() {
 		if strings.EqualFold(strings.ReplaceAll(f.Flag, "-", ""), pe.Name) {
 			kind := "a duration such as 30s, 15m or 0"
-			if pe.Type.Kind().String() == "bool" {
+			switch pe.Type.Kind() {
+			case reflect.Bool:
 				kind = "true or false"
+			case reflect.Int:
+				kind = "a whole number"
 			}
 			return problem{f.Variable, fmt.Sprintf("%q is not %s", vars[f.Variable], kind)}
 		}
@@ -232,6 +236,9 @@ func (c *Config) check(o Options) (problems []error) {
 		} else if d.value > 0 && d.value < time.Millisecond {
 			bad(d.name, "%v is less than a millisecond", d.value)
 		}
+	}
+	if c.ScriptMemory < 1 {
+		bad("SCRIPT_MEMORY", "%d is not a number of MiB from 1", c.ScriptMemory)
 	}
 	if c.LeaseTTL < time.Second || c.LeaseTTL > time.Hour {
 		bad("LEASE_TTL", "%v is not between 1s and 1h", c.LeaseTTL)

@@ -38,6 +38,8 @@ type Config struct {
 	LeaseTTL         time.Duration `env:"LEASE_TTL" envDefault:"15s" desc:"how long a silent leader's lease lasts where its death can't be seen sooner"`
 	LockTimeout      time.Duration `env:"LOCK_TIMEOUT" envDefault:"5s" desc:"a migration waits this long for a table lock, then lets go and tries again; 0 waits"`
 	StatementTimeout time.Duration `env:"STATEMENT_TIMEOUT" envDefault:"0" desc:"per statement; 0 none"`
+	ScriptMemory     int           `env:"SCRIPT_MEMORY" envDefault:"512" desc:"a MongoDB script may let the heap grow by this many MiB; its time is bounded by SCHEMAGATE_STATEMENT_TIMEOUT"`
+	ScriptEnv        string        `env:"SCRIPT_ENV" desc:"names of environment variables, with commas, that a MongoDB script may read; default: none"`
 	Transaction      string        `env:"TRANSACTION" envDefault:"migration" desc:"one transaction per migration, or release: all pending ones in one"`
 	Pooled           string        `env:"POOLED" desc:"true or false: the database is behind a transaction pooler; default: detected"`
 	Before           string        `env:"BEFORE" desc:"command before the first pending migration (a backup)"`

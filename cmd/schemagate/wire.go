@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
+	"strings"
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
@@ -55,7 +57,13 @@ func openSQLite(url string, cfg *config.Config, _ election.Timing, _ *zap.Logger
 }
 
 func openMongoDB(url string, cfg *config.Config, t election.Timing, log *zap.Logger) (target, error) {
-	return mongodb.Open(url, mongodb.Options{Service: cfg.Service, LeaseTTL: t.TTL, Log: func(level, message string) {
+	env := map[string]string{}
+	for name := range strings.SplitSeq(cfg.ScriptEnv, ",") {
+		if name = strings.TrimSpace(name); name != "" {
+			env[name] = os.Getenv(name)
+		}
+	}
+	return mongodb.Open(url, mongodb.Options{Service: cfg.Service, LeaseTTL: t.TTL, Env: env, MaxMemory: int64(cfg.ScriptMemory) << 20, Log: func(level, message string) {
 		l, err := zapcore.ParseLevel(level)
 		if err != nil {
 			l = zapcore.InfoLevel

@@ -100,6 +100,10 @@ func latest(t *testing.T, c *mongo.Collection, service string, into any) {
 }
 
 func TestConformance(t *testing.T) {
-	f := servers.FerretDB(t, "sqlite")
-	databasetest.Run(t, func(t *testing.T) databasetest.Target { return target(t, f) })
+	for _, backend := range []string{"sqlite", "postgresql"} {
+		t.Run(backend, func(t *testing.T) {
+			f := servers.FerretDB(t, backend)
+			databasetest.Run(t, func(t *testing.T) databasetest.Target { return target(t, f) })
+		})
+	}
 }

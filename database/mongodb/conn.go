@@ -25,6 +25,9 @@ type Options struct {
 	LeaseTTL time.Duration
 	// Log takes what scripts print.
 	Log func(level, message string)
+	// Env is what scripts see of the environment; MaxMemory bounds the heap's growth by one, in bytes, 0 being the engine's default.
+	Env       map[string]string
+	MaxMemory int64
 }
 
 // selection bounds the search for a server: without one, waiting is the runner's.

@@ -125,7 +125,7 @@ func (s *session) broken(ctx context.Context, c database.Change, err error) erro
 }
 
 func (s *session) run(ctx context.Context, c database.Change) error {
-	o := script.Options{Log: s.db.opt.Log, Timeout: c.StatementTimeout, Before: s.before}
+	o := script.Options{Log: s.db.opt.Log, Env: s.db.opt.Env, MaxMemory: s.db.opt.MaxMemory, Timeout: c.StatementTimeout, Before: s.before}
 	if _, ok := database.Trust(ctx); ok {
 		o.MaxTime = func() time.Duration { left, _ := database.Trust(ctx); return left }
 	}
