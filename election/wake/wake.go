@@ -17,7 +17,7 @@ const (
 	dialTimeout = 500 * time.Millisecond
 	// share is what each waiter beside us adds to the time over which a crowd's looks are spread, instead of meeting at the
 	// database; a look costs a few milliseconds of it.
-	share = 10 * time.Millisecond
+	share = 5 * time.Millisecond
 	// patience multiplies the sleep while a leader holds our long-poll: it will tell us.
 	patience = 5
 )
