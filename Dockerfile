@@ -16,6 +16,9 @@ COPY internal internal
 COPY migrations migrations
 COPY process process
 COPY runner runner
+COPY script script
+COPY secret secret
+COPY source source
 ARG VERSION=devel
 ARG TARGETARCH=
 RUN CGO_ENABLED=0 GOARCH=${TARGETARCH} GOFLAGS=-buildvcs=false \
