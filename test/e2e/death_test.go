@@ -2,6 +2,8 @@ package e2e
 
 import (
 	"bytes"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -255,5 +257,42 @@ func TestServerRestartsInsideAMigration(t *testing.T) {
 				t.Errorf("%q is recorded as failed", got)
 			}
 		})
+	}
+}
+
+// The server is lost for good in the middle of a migration, and a standby takes its place at the same address.
+func TestFailoverInsideAMigration(t *testing.T) {
+	t.Parallel()
+	primary, standby := servers.Postgres(t), servers.Postgres(t)
+	standby.Stop(servers.Fast)
+	data := filepath.Join(standby.Dir(), "data")
+	for _, cmd := range [][]string{
+		{"rm", "-rf", data},
+		{"pg_basebackup", "-d", primary.URL(), "-D", data, "-R", "-X", "stream", "-c", "fast"},
+		{"chown", "-R", "--reference=" + filepath.Join(primary.Dir(), "data"), data},
+	} {
+		if out, err := exec.Command(cmd[0], cmd[1:]...).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %v\n%s", cmd, err, out)
+		}
+	}
+	standby.Start()
+
+	proxy := servers.Proxy(t, primary.Addr())
+	s := stageOn(t, primary.NewDatabase(t), heldAt(2, 3))
+	after := s.at(strings.Replace(s.url, primary.Addr(), standby.Addr(), 1))
+	s.closeBarrier() // the primary's end opens it
+	replicas := s.at(proxy.Through(s.url)).startMany(3, "up")
+	s.atBarrier(1)
+	lsn := s.psql("select pg_current_wal_lsn()")
+	until(t, "the standby has what is committed", func() bool {
+		return standby.Exec(t, "select pg_last_wal_replay_lsn() >= '"+lsn+"'") == "t"
+	})
+	primary.Kill()
+	standby.Exec(t, "select pg_promote()")
+	proxy.Retarget(standby.Addr())
+	exitAll(t, 0, replicas...)
+	after.appliedOnce(3)
+	if got := after.events("failed"); got != "" {
+		t.Errorf("%q is recorded as failed", got)
 	}
 }
