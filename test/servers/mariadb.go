@@ -57,7 +57,7 @@ func mariaTemplate(bin string) (string, error) {
 	_, after, _ := strings.Cut(string(version), "Ver ")
 	return dataTemplate("mariadb", "mysql", strings.SplitN(after+" ", " ", 2)[0], func(dir string, as *syscall.Credential) *exec.Cmd {
 		cmd := exec.Command("mariadb-install-db", "--no-defaults", "--datadir="+filepath.Join(dir, "data"),
-			"--auth-root-authentication-method=normal", "--skip-test-db", "--innodb-log-file-size=8M")
+			"--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve", "--innodb-log-file-size=8M")
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: as}
 		return cmd
 	})

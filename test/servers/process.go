@@ -30,7 +30,6 @@ type launch struct {
 	path        string
 	args        []string
 	dir         string // working directory; all of the server's processes stay in it or below
-	env         []string
 	log         string
 	credential  *syscall.Credential
 	deathSignal syscall.Signal // what it gets when the test binary dies
@@ -45,7 +44,7 @@ func startProcess(l launch) (*process, error) {
 	defer func() { _ = log.Close() }()
 	cmd := exec.Command(l.path, l.args...)
 	cmd.Dir = l.dir
-	cmd.Env = append([]string{"PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "HOME=" + l.dir, "LANG=C.UTF-8", "TZ=UTC"}, l.env...)
+	cmd.Env = serverEnvironment(l.dir)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: l.deathSignal, Credential: l.credential}
 
@@ -68,6 +67,11 @@ func startProcess(l launch) (*process, error) {
 	}
 	p.pid = cmd.Process.Pid
 	return p, nil
+}
+
+// serverEnvironment is the same on every machine, and keeps what a server leaves in its own directory.
+func serverEnvironment(dir string) []string {
+	return []string{"PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "HOME=" + dir, "TMPDIR=" + dir, "LANG=C.UTF-8", "TZ=UTC"}
 }
 
 // ended tells whether the process has been reaped.

@@ -48,13 +48,16 @@ var notInName = regexp.MustCompile(`[^A-Za-z0-9.]+`)
 // no access to the cache, so the directory is made elsewhere first; copies keep the owner.
 func dataTemplate(name, runAs, version string, initialise func(dir string, as *syscall.Credential) *exec.Cmd) (string, error) {
 	var as *syscall.Credential
-	if os.Geteuid() == 0 {
+	owner := uint32(os.Geteuid())
+	if owner == 0 {
 		var err error
 		if as, err = credentialOf(runAs); err != nil {
 			return "", err
 		}
+		owner = as.Uid
 	}
-	entry := fmt.Sprintf("%s-%s-%d", name, strings.Trim(notInName.ReplaceAllString(version, "-"), "-"), os.Geteuid())
+	// The owner is part of the name: a cache may be carried to a machine where the user has another number.
+	entry := fmt.Sprintf("%s-%s-%d", name, strings.Trim(notInName.ReplaceAllString(version, "-"), "-"), owner)
 	return cached(filepath.Join("templates", entry), func(path string) error {
 		dir, err := os.MkdirTemp("", "schemagate-"+name+"-template-")
 		if err != nil {
@@ -67,7 +70,7 @@ func dataTemplate(name, runAs, version string, initialise func(dir string, as *s
 			}
 		}
 		cmd := initialise(dir, as)
-		cmd.Dir = dir
+		cmd.Dir, cmd.Env = dir, serverEnvironment(dir)
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return fmt.Errorf("%s: %w\n%s", cmd, err, out)
 		}
