@@ -39,6 +39,7 @@ type Plan struct {
 	Ahead []string
 	// Lines are the set's migrations, in order, as the history knows them.
 	Lines []Line
+	lines map[string]int // where each stands, by key; made when the first is marked
 	// Warnings are what an operator should know, and what stops nothing.
 	Warnings []string
 	// Complete: the set's own complete event stands.
@@ -68,10 +69,15 @@ const (
 )
 
 func (p *Plan) mark(version string, took time.Duration, release string) {
-	for i := range p.Lines {
-		if l := &p.Lines[i]; key(l.Version) == key(version) {
-			l.State, l.Took, l.At, l.Release = LineApplied, took, time.Now(), release
+	if p.lines == nil {
+		p.lines = make(map[string]int, len(p.Lines))
+		for i, l := range p.Lines {
+			p.lines[key(l.Version)] = i
 		}
+	}
+	if i, ok := p.lines[key(version)]; ok {
+		l := &p.Lines[i]
+		l.State, l.Took, l.At, l.Release = LineApplied, took, time.Now(), release
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -24,6 +25,7 @@ type gatekeeper struct {
 	commander *commander
 	served    chan error // closed when the server has ended
 	stop      context.CancelFunc
+	listed    time.Time // when the migrations were last listed at the gate
 }
 
 // open builds everything that up, wait, run and sidecar share, and begins to serve health. strict: an address in use is an
@@ -100,6 +102,9 @@ func (k *gatekeeper) close() {
 // Observe shows the runner's state at the gate.
 func (k *gatekeeper) Observe(n runner.Snapshot) {
 	k.count(n)
+	if k.server == nil { // nobody can see it
+		return
+	}
 	k.gate.Update(func(s *health.Status) {
 		before := s.State
 		s.State, s.Reason = stateOf(n, before)
@@ -116,9 +121,24 @@ func (k *gatekeeper) Observe(n runner.Snapshot) {
 				s.Database.Note = n.Err.Error()
 			}
 		}
-		show(s, n)
+		s.CurrentMigration = nil
+		if n.Current != "" {
+			s.CurrentMigration = &health.CurrentMigration{Version: n.Current, StartedAt: n.Since, Progress: health.Progress{Total: health.Unknown, Unit: "statements"}}
+		}
+		// The list grows with the set, and so does the work of showing it: while the migrations of a large set fly by, it is not
+		// made for each, and may lag behind by those of the last moment.
+		if n.Plan != nil && (s.State != before || len(n.Plan.Lines) <= listAlways || time.Since(k.listed) > listEvery) {
+			show(s, n)
+			k.listed = time.Now()
+		}
 	})
 }
+
+// A set of up to listAlways migrations is listed at every change, a larger one every listEvery at most.
+const (
+	listAlways = 200
+	listEvery  = 200 * time.Millisecond
+)
 
 // count feeds the metrics.
 func (k *gatekeeper) count(n runner.Snapshot) {
@@ -156,13 +176,6 @@ func stateOf(n runner.Snapshot, before health.State) (health.State, string) {
 // show lists the set's migrations as the plan has them. Behind an open gate whatever gates the release is in force, whoever
 // applied it.
 func show(s *health.Status, n runner.Snapshot) {
-	s.CurrentMigration = nil
-	if n.Current != "" {
-		s.CurrentMigration = &health.CurrentMigration{Version: n.Current, StartedAt: n.Since, Progress: health.Progress{Total: health.Unknown, Unit: "statements"}}
-	}
-	if n.Plan == nil {
-		return
-	}
 	s.Applied, s.Pending = 0, 0
 	s.Migrations = make([]health.Migration, 0, len(n.Plan.Lines))
 	for _, l := range n.Plan.Lines {
