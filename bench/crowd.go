@@ -56,14 +56,14 @@ func (b *bench) handOver(sig syscall.Signal) time.Duration {
 	}
 	until := func(want string) {
 		for term() != want {
-			time.Sleep(2 * time.Millisecond)
+			<-time.After(2 * time.Millisecond)
 		}
 	}
 	leader := start()
 	until("1")
 	follower := start()
 	// The follower has looked once it waits; its first sleep is over within a fraction of a second.
-	time.Sleep(500 * time.Millisecond)
+	<-time.After(500 * time.Millisecond)
 	began := time.Now()
 	b.must(leader.Process.Signal(sig))
 	until("2")

@@ -64,7 +64,15 @@ func (s *site) request(t testing.TB, method, path string, header ...string) *htt
 	return r
 }
 
-func (s *site) do(t testing.TB, method, path string, header ...string) (*http.Response, string) {
+// reply is a response whose body has been read.
+type reply struct {
+	Status        string
+	StatusCode    int
+	Header        http.Header
+	ContentLength int64
+}
+
+func (s *site) do(t testing.TB, method, path string, header ...string) (reply, string) {
 	t.Helper()
 	resp, err := s.client.Do(s.request(t, method, path, header...))
 	if err != nil {
@@ -75,7 +83,7 @@ func (s *site) do(t testing.TB, method, path string, header ...string) (*http.Re
 	if err != nil {
 		t.Fatal(err)
 	}
-	return resp, string(body)
+	return reply{resp.Status, resp.StatusCode, resp.Header, resp.ContentLength}, string(body)
 }
 
 // get is a GET with no header; it returns code and body.

@@ -115,13 +115,12 @@ func (s *Server) Serve(ctx context.Context) error {
 		ConnState:         conns.track,
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 	}
-	done := make(chan error, 1)
-	go func() { done <- srv.Serve(s.ln) }()
-	var failed error
+	done := make(chan struct{})
+	var ended, failed error
+	go func() { defer close(done); ended = srv.Serve(s.ln) }()
 	select {
-	case failed = <-done:
-		failed = fmt.Errorf("serve %s: %w", s.Addr(), failed)
-		done <- nil
+	case <-done:
+		failed = fmt.Errorf("serve %s: %w", s.Addr(), ended)
 	case <-ctx.Done():
 	}
 	// Shutdown waits five seconds for a connection that has not sent anything yet.

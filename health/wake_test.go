@@ -53,11 +53,16 @@ func (w *waiter) woken(t *testing.T) {
 	w.cancel()
 }
 
-// left returns when only n wait.
+// left returns when only n wait; a handler's end is not signalled to anybody.
 func (g *Gate) left(t *testing.T, n int64) {
 	t.Helper()
-	for end := time.Now().Add(patience); g.waiters.Load() != n; time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	end := time.After(patience)
+	for g.waiters.Load() != n {
+		select {
+		case <-tick.C:
+		case <-end:
 			t.Fatalf("%d waiters, want %d", g.waiters.Load(), n)
 		}
 	}
@@ -167,7 +172,7 @@ func TestWakeOutlastsTheServersTimeouts(t *testing.T) {
 		g := NewGate()
 		s := serve(t, g, Options{}, func(l *limits) { l.read, l.write, l.readHeader, l.idle = short, short, short, short })
 		w := s.wait(t)
-		time.Sleep(10 * short) // the timeouts themselves are what has to pass
+		<-time.After(10 * short) // the timeouts themselves are what has to pass
 		g.left(t, 1)
 		g.Update(opened)
 		w.woken(t)
@@ -193,7 +198,11 @@ func TestWakeEndsWithTheServer(t *testing.T) {
 	for _, w := range waiters {
 		w.woken(t)
 	}
-	if _, err := s.client.Do(s.request(t, http.MethodGet, "/livez")); err == nil || errors.Is(err, context.Canceled) {
+	resp, err := s.client.Do(s.request(t, http.MethodGet, "/livez"))
+	if err == nil {
+		resp.Body.Close()
+	}
+	if err == nil || errors.Is(err, context.Canceled) {
 		t.Errorf("after the end: %v", err)
 	}
 }

@@ -50,7 +50,7 @@ func (p *Problem) Unwrap() error { return p.cause }
 
 // Problems lists the problems in err, in the order in which they were found.
 func Problems(err error) []*Problem {
-	switch e := err.(type) {
+	switch e := err.(type) { // it walks the tree itself, to find them all
 	case nil:
 		return nil
 	case *Problem:

@@ -80,7 +80,7 @@ func (f *family) kill() error {
 			return fmt.Errorf("still alive after SIGKILL: %s", describe(left))
 		}
 		f.signal(syscall.SIGKILL, left)
-		time.Sleep(look)
+		<-time.After(look) // nothing tells of the end of a process that is not our child
 	}
 }
 

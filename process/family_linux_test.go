@@ -172,7 +172,7 @@ func TestParentKilled(t *testing.T) {
 				if p, ok := readStat(guard); !ok || p.dead || p.start != born {
 					break
 				}
-				time.Sleep(time.Millisecond) // it isn't ours any more, nothing tells of its end
+				<-time.After(time.Millisecond) // it isn't ours any more, nothing tells of its end
 			}
 		})
 	}

@@ -20,7 +20,7 @@ var roles map[string]func(args []string) int
 // The test binary is also every program that the tests start: `process.test as ROLE ARG...`.
 func TestMain(m *testing.M) {
 	if os.Getenv("GORACE") == "" { // else every role would take a second to exit under the race detector
-		os.Setenv("GORACE", "atexit_sleep_ms=0")
+		_ = os.Setenv("GORACE", "atexit_sleep_ms=0") // fails for other names only
 	}
 	GuardMain()
 	if len(os.Args) > 2 && os.Args[1] == "as" {

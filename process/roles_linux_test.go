@@ -210,7 +210,7 @@ func orphans(args []string) int {
 	}
 	release.Close()
 	for len(args) == 1 && siblings() > 0 {
-		time.Sleep(time.Millisecond) // nothing tells a process about its siblings
+		<-time.After(time.Millisecond) // nothing tells a process about its siblings
 	}
 	return 7
 }
@@ -237,7 +237,7 @@ func late(args []string) int {
 	if err != nil {
 		return fail("%v", err)
 	}
-	for left := true; left; time.Sleep(time.Millisecond) {
+	for left := true; left; <-time.After(time.Millisecond) { // what it collects, it tells nobody
 		left = false
 		all, _ := processes()
 		for _, p := range all {

@@ -80,11 +80,10 @@ type node struct {
 	rate  float64 // of its clock: a lease is trusted for rate times as long
 	quiet func() bool
 
-	mu      sync.Mutex
-	dead    bool
-	paused  time.Time
-	cut     time.Time
-	traffic int
+	mu     sync.Mutex
+	dead   bool
+	paused time.Time
+	cut    time.Time
 }
 
 func (n *node) hit(fault string) {

@@ -83,9 +83,9 @@ func (m *machine) transaction(ctx context.Context, op string, id int64, o args) 
 	case "abortTransaction":
 		return goja.Undefined(), m.client.do(ctx, 0, func(ctx context.Context, _ time.Duration) error { return s.AbortTransaction(ctx) })
 	default: // endSession
-		ctx, cancel := m.detached()
+		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
 		defer cancel()
-		s.EndSession(ctx)
+		s.EndSession(end)
 		delete(m.sessions, id)
 		return goja.Undefined(), nil
 	}

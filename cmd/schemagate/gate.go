@@ -23,7 +23,7 @@ type gatekeeper struct {
 	server    *health.Server
 	run       *runner.Runner
 	commander *commander
-	served    chan error // closed when the server has ended
+	served    chan struct{} // closed when the server has ended
 	stop      context.CancelFunc
 	listed    time.Time // when the migrations were last listed at the gate
 }
@@ -35,7 +35,7 @@ func (c *cli) open(ctx context.Context, cfg *config.Config, warnings []string, s
 	for _, w := range warnings {
 		logger.Warn(w)
 	}
-	k := &gatekeeper{cfg: cfg, log: logger, gate: health.NewGate(), served: make(chan error)}
+	k := &gatekeeper{cfg: cfg, log: logger, gate: health.NewGate(), served: make(chan struct{})}
 	k.gate.Update(func(s *health.Status) { s.Service, s.Release, s.Replica = cfg.Service, cfg.Release, cfg.Replica })
 	if err := k.listen(ctx, strict); err != nil {
 		return nil, err

@@ -109,7 +109,7 @@ func (c *cli) runCommand() *cobra.Command {
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if cmd.ArgsLenAtDash() != 0 {
-				return fmt.Errorf("%w: write schemagate run [flags] -- CMD ARG...", config.ErrUsage)
+				return fmt.Errorf("%w: write schemagate run [flags] -- CMD and its arguments", config.ErrUsage)
 			}
 			return c.runApp(cmd, args)
 		}}

@@ -53,7 +53,7 @@ func TestAScriptThatWasCutOffIsUndecided(t *testing.T) {
 		done <- s.Apply(ctx, change("1", "1.js", `exports.up = async db => { await db.collection("counted").insertOne({n: 1}); for (;;) await db.collection("counted").countDocuments({}) }`))
 	}()
 	for len(target.Numbers(t, "counted")) == 0 {
-		time.Sleep(10 * time.Millisecond) // nothing signals what a script has stored
+		<-time.After(10 * time.Millisecond) // nothing signals what a script has stored
 	}
 	cancel()
 	if err := <-done; !errors.Is(err, database.ErrInterrupted) {

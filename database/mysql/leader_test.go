@@ -162,8 +162,8 @@ func TestStatementRanAndItsEventDidNot(t *testing.T) {
 				b.exec(s)
 			}
 			statement := x.statement
-			if strings.Contains(statement, "other.") {
-				statement = strings.Replace(statement, "other.", newBench(t).name+".", 1)
+			if before, after, ok := strings.Cut(statement, "other."); ok {
+				statement = before + newBench(t).name + "." + after
 			}
 			d := b.prepared()
 			s := b.lead(d)

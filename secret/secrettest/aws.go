@@ -89,15 +89,17 @@ func (a *AWS) serve(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusBadRequest, "InvalidSignatureException")
 		return
 	}
-	var in struct{ SecretId string }
+	var in struct {
+		SecretID string `json:"SecretId"`
+	}
 	if r.Header.Get("X-Amz-Target") != "secretsmanager.GetSecretValue" || json.Unmarshal(body, &in) != nil {
 		refuse(w, http.StatusBadRequest, "InvalidRequestException")
 		return
 	}
-	out := map[string]any{"Name": in.SecretId, "VersionId": "1"}
-	if b, ok := a.binary[in.SecretId]; ok {
+	out := map[string]any{"Name": in.SecretID, "VersionId": "1"}
+	if b, ok := a.binary[in.SecretID]; ok {
 		out["SecretBinary"] = b
-	} else if s, ok := a.secrets[in.SecretId]; ok {
+	} else if s, ok := a.secrets[in.SecretID]; ok {
 		out["SecretString"] = s
 	} else {
 		refuse(w, http.StatusBadRequest, "ResourceNotFoundException")

@@ -161,7 +161,7 @@ func Agent(tb testing.TB, key string) string {
 		if time.Now().After(deadline) {
 			tb.Fatalf("ssh-add: %v: %s", err, out)
 		}
-		time.Sleep(20 * time.Millisecond) // nobody signals that the agent listens
+		<-time.After(20 * time.Millisecond) // nobody signals that the agent listens
 	}
 }
 
@@ -180,8 +180,11 @@ func freeAddr(tb testing.TB) string {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().String()
+	addr := l.Addr().String()
+	if err := l.Close(); err != nil {
+		tb.Fatal(err)
+	}
+	return addr
 }
 
 // tokenOnly lets in who brings the token as a password; "" is everybody.

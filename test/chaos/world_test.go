@@ -119,7 +119,7 @@ func (w *world) gateOpened(n *node) {
 	for w.ctx.Err() == nil {
 		got, err := w.ask("SELECT count(DISTINCT version) FROM effects")
 		if err != nil { // the server is down just now
-			time.Sleep(20 * time.Millisecond)
+			w.pass(20 * time.Millisecond)
 			continue
 		}
 		if got != fmt.Sprint(versions) {

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"path/filepath"
@@ -287,7 +288,9 @@ func TestAppHealth(t *testing.T) {
 	if err := server.Close(); err != nil {
 		t.Error(err)
 	}
-	<-served
+	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+		t.Error(err)
+	}
 	awaitCode(t, addr, "/readyz", 503)
 	answers(t, addr, map[string]int{"/livez": 200, "/startupz": 200})
 	r.signal(syscall.SIGTERM)

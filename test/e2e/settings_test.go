@@ -89,7 +89,7 @@ func TestWrongUsage(t *testing.T) {
 		{[]string{}, "name a command"},
 		{[]string{"up", "now"}, "schemagate up: "},
 		{[]string{"run"}, "schemagate run: "},
-		{[]string{"run", "true"}, "write schemagate run [flags] -- CMD ARG..."},
+		{[]string{"run", "true"}, "write schemagate run [flags] -- CMD and its arguments"},
 		{[]string{"up", "--database-url", "postgres://u:topsecret@h/d"}, "--database-url holds a password"},
 		{[]string{"up", "--database-url=postgres://h/d?password=topsecret"}, "SCHEMAGATE_DATABASE_URL_FILE"},
 		{[]string{"up", "--http-token=topsecret"}, "use SCHEMAGATE_HTTP_TOKEN or SCHEMAGATE_HTTP_TOKEN_FILE"},
