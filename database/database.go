@@ -199,6 +199,9 @@ type Change struct {
 	NoTransaction bool
 	From          int
 	Idempotent    bool
+	// Verify must be answered true before the change counts as made: inside its transaction where there is one, else right
+	// after its last statement. A script brings its own.
+	Verify []Statement
 	// Repeat: the version may be in force already (a repeatable migration that changed).
 	Repeat           bool
 	LockTimeout      time.Duration // 0: wait for ever

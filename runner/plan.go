@@ -3,6 +3,7 @@ package runner
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/schemagate/schemagate/database"
@@ -328,6 +329,9 @@ func script(s migrations.Script, p Policy) database.Change {
 	}
 	if s.Language != "sql" { // a script is one step: it ran, or it may have run
 		c.Statements = []database.Statement{{SQL: s.Text, Line: 1}}
+	}
+	if s.Verify != "" {
+		c.Verify = []database.Statement{{SQL: strings.TrimRight(s.Verify, "; \t"), Line: s.VerifyLine}}
 	}
 	if s.StatementTimeout != nil {
 		c.StatementTimeout = *s.StatementTimeout

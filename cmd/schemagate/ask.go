@@ -238,6 +238,7 @@ type migrationJSON struct {
 	File        string   `json:"file"`
 	Transaction bool     `json:"transaction"`
 	Statements  []string `json:"statements"`
+	Verify      []string `json:"verify,omitempty"`
 }
 
 func (c *cli) planCommand() *cobra.Command {
@@ -284,6 +285,9 @@ func planned(p *runner.Plan) []stepJSON {
 			for _, st := range ch.Statements[ch.From:] {
 				m.Statements = append(m.Statements, st.SQL)
 			}
+			for _, st := range ch.Verify {
+				m.Verify = append(m.Verify, st.SQL)
+			}
 			j.Migrations = append(j.Migrations, m)
 		}
 		out = append(out, j)
@@ -309,6 +313,9 @@ func printPlan(w io.Writer, rep *runner.Report, steps []stepJSON) error {
 			fmt.Fprintf(w, "-- %s (%s)\n", m.File, how)
 			for _, sql := range m.Statements {
 				fmt.Fprintf(w, "%s;\n", strings.TrimSpace(sql))
+			}
+			for _, sql := range m.Verify {
+				fmt.Fprintf(w, "-- verify: %s\n", sql)
 			}
 			fmt.Fprintln(w)
 		}

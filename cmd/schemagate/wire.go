@@ -126,8 +126,8 @@ func supported(set *migrations.Set) error {
 		if m.Up.Backfill != nil {
 			refuse(m.Up.File, m.Up.BackfillLine, "backfill", "write the batches as statements of a no-transaction migration")
 		}
-		if m.Up.Verify != "" {
-			refuse(m.Up.File, m.Up.VerifyLine, "verify", "check in SCHEMAGATE_AFTER")
+		if m.Up.Verify != "" && m.Up.Language != "sql" {
+			found = append(found, &migrations.Problem{File: m.Up.File, Line: m.Up.VerifyLine, Msg: "verify= is for SQL", Remedy: "export async verify(db, client), which throws or returns false"})
 		}
 	}
 	return errors.Join(found...)

@@ -139,3 +139,36 @@ func TestAServerThatIsNotThereIsWaitedFor(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// TestAScriptsVerifyComesBeforeTheEvent: up is done and stays done, and a verify that fails is asked again without it.
+func TestAScriptsVerifyComesBeforeTheEvent(t *testing.T) {
+	target := target(t, servers.FerretDB(t, "sqlite"))
+	c, s, _ := leader(t, target)
+	text := `exports.up = async db => { await db.collection("counted").insertOne({n: 1}) };
+exports.down = async db => {};
+exports.verify = async db => await db.collection("counted").countDocuments({}) === 2`
+	ch := change("1", "1.js", text)
+	var se *database.StatementError
+	if err := s.Apply(t.Context(), ch); !errors.As(err, &se) || se.File != "1.js" || !strings.Contains(se.Message, "verify returned false") {
+		t.Fatalf("got %v", err)
+	}
+	events, err := c.History(t.Context(), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if last := events[len(events)-1]; last.Kind != database.Running || last.Done != 1 || last.Trying != 0 {
+		t.Errorf("the last event is %+v, want running, one done", last)
+	}
+	target.Exec(t, `await db.collection("counted").insertOne({n: 2})`)
+	ch.From = 1
+	if err := s.Apply(t.Context(), ch); err != nil {
+		t.Fatal(err)
+	}
+	if n := target.Numbers(t, "counted"); len(n) != 2 {
+		t.Errorf("%v: up ran again", n)
+	}
+	throws := change("2", "2.js", "exports.up = async db => {};\nexports.verify = async db => { throw new Error('seven are left') }")
+	if err := s.Apply(t.Context(), throws); err == nil || err.Error() != "2.js:2: verify: seven are left" {
+		t.Errorf("got %v", err)
+	}
+}

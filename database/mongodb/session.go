@@ -92,6 +92,9 @@ func (s *session) Apply(ctx context.Context, changes ...database.Change) error {
 			return s.broken(ctx, c, err)
 		}
 	}
+	if err := s.verify(ctx, c); err != nil {
+		return err
+	}
 	return s.appended(ctx, c.Outcome(time.Since(began))...)
 }
 
@@ -124,11 +127,45 @@ func (s *session) broken(ctx context.Context, c database.Change, err error) erro
 	return &database.StatementError{File: c.File, Line: se.Line, Code: code, Message: message, Err: err}
 }
 
-func (s *session) run(ctx context.Context, c database.Change) error {
+// verify runs a script's own verify(db, client) once its up is done. That it is done is recorded first: what fails here is asked
+// again by the next start, and up is not.
+func (s *session) verify(ctx context.Context, c database.Change) error {
+	if c.Undo || c.Language != "js" {
+		return nil
+	}
+	p, err := script.Compile(c.File, c.Text)
+	if err != nil || !p.Has("verify") {
+		return err
+	}
+	if c.From == 0 {
+		if err := s.appended(ctx, c.Progress(1, 0)); err != nil {
+			return err
+		}
+	}
+	err = p.Verify(ctx, s.mdb, s.options(ctx, c))
+	if err == nil {
+		return nil
+	}
+	if se, ok := errors.AsType[*script.Error](err); ok && ctx.Err() == nil && !errors.Is(err, script.ErrOutOfTime) && !errors.Is(err, database.ErrFenced) && !mongo.IsNetworkError(se.Err) {
+		message := se.Message
+		if !errors.Is(err, script.ErrVerify) {
+			message = "verify: " + message
+		}
+		return &database.StatementError{File: c.File, Line: se.Line, Message: message, Err: err}
+	}
+	return fmt.Errorf("%w: %w", database.ErrInterrupted, err)
+}
+
+func (s *session) options(ctx context.Context, c database.Change) script.Options {
 	o := script.Options{Log: s.db.opt.Log, Env: s.db.opt.Env, MaxMemory: s.db.opt.MaxMemory, Timeout: c.StatementTimeout, Before: s.before}
 	if _, ok := database.Trust(ctx); ok {
 		o.MaxTime = func() time.Duration { left, _ := database.Trust(ctx); return left }
 	}
+	return o
+}
+
+func (s *session) run(ctx context.Context, c database.Change) error {
+	o := s.options(ctx, c)
 	if c.Language == "json" {
 		return script.RunCommands(ctx, s.mdb, c.File, []byte(c.Text), o)
 	}

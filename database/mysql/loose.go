@@ -21,7 +21,7 @@ func (s *session) applyLoose(ctx context.Context, c *conn, ch database.Change) e
 	}
 	// after is what is recorded once statement i is done: how far it came, or that all of it is in force.
 	after := func(i int) []database.Event {
-		if i+1 >= len(ch.Statements) {
+		if i >= ch.Last() {
 			return s.outcome(ch, time.Since(began))
 		}
 		return []database.Event{progress(ch, i+1, 0)}
@@ -32,12 +32,16 @@ func (s *session) applyLoose(ctx context.Context, c *conn, ch database.Change) e
 	if err := s.resume(ctx, c, ch); err != nil {
 		return err
 	}
-	for i := ch.From; i == ch.From || i < len(ch.Statements); i++ {
+	for i := ch.From; i == ch.From || i <= ch.Last(); i++ {
 		var err error
 		switch {
-		case i >= len(ch.Statements): // the last one was found done
+		case i >= len(ch.Statements): // the last one is done, or was found done
 			if err = s.enter(ctx, s.own); err == nil {
-				err = s.commit(ctx, s.own, after(i)...)
+				if err = s.verify(ctx, c, ch); err != nil {
+					rollback(ctx, s.own)
+				} else {
+					err = s.commit(ctx, s.own, after(i)...)
+				}
 			}
 		case isData(ch.Statements[i].SQL):
 			err = s.inside(ctx, c, ch, i, after)

@@ -203,6 +203,9 @@ func (s *session) Apply(ctx context.Context, changes ...database.Change) error {
 			err = s.data(ctx, c, ch, st)
 		}
 	}
+	if err == nil {
+		err = s.verify(ctx, c, ch)
+	}
 	if err != nil {
 		rollback(ctx, c)
 		return err
@@ -280,12 +283,20 @@ func (s *session) data(ctx context.Context, c *conn, ch database.Change, st data
 
 // one runs a statement of a migration and sorts its error.
 func (s *session) one(ctx context.Context, c *conn, ch database.Change, st database.Statement) error {
+	return s.sorted(ctx, c, ch, st, func(ctx context.Context) error {
+		_, err := c.exec(ctx, st.SQL)
+		return err
+	})
+}
+
+// sorted runs f, a statement of a migration, within its time, and sorts its error.
+func (s *session) sorted(ctx context.Context, c *conn, ch database.Change, st database.Statement, f func(context.Context) error) error {
 	sctx, cancel := ctx, context.CancelFunc(func() {})
 	if ch.StatementTimeout > 0 && !s.maria { // MySQL bounds nothing but SELECT itself
 		sctx, cancel = context.WithTimeout(ctx, ch.StatementTimeout)
 	}
 	defer cancel()
-	_, err := c.exec(sctx, st.SQL)
+	err := f(sctx)
 	if err == nil || code(err) == 1065 { // empty: a comment for servers of another version
 		return nil
 	}

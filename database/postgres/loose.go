@@ -16,13 +16,8 @@ import (
 func (s *session) applyLoose(ctx context.Context, c database.Change) error {
 	began := time.Now()
 	// after is what is recorded once statement i is done: how far it came, or that all of it is in force.
-	after := func(i int) []database.Event {
-		if i+1 >= len(c.Statements) {
-			return c.Outcome(time.Since(began))
-		}
-		return []database.Event{c.Progress(i+1, 0)}
-	}
-	for i := c.From; i == c.From || i < len(c.Statements); i++ {
+	after := func(i int) []database.Event { return c.After(i, time.Since(began)) }
+	for i := c.From; i == c.From || i <= c.Last(); i++ {
 		res, err := s.enter(ctx, s.conn, s.pendingSQL(c.Version)+limits(c))
 		if err != nil {
 			return err
@@ -31,7 +26,11 @@ func (s *session) applyLoose(ctx context.Context, c database.Change) error {
 			rollback(s.conn)
 			return err
 		}
-		if i >= len(c.Statements) { // the last one was found done
+		if i >= len(c.Statements) { // the last one is done, or was found done
+			if err := s.verify(ctx, c); err != nil {
+				rollback(s.conn)
+				return err
+			}
 			return s.commit(ctx, s.conn, after(i)...)
 		}
 		err = s.one(ctx, c, c.Statements[i])

@@ -148,7 +148,7 @@ func (s *session) statements(ctx context.Context, c database.Change, resetFirst 
 				"or write \"-- schemagate: no-transaction\" at the head of the file"))
 		}
 	}
-	return nil
+	return s.verify(ctx, c)
 }
 
 func (s *session) one(ctx context.Context, c database.Change, st database.Statement) error {

@@ -19,13 +19,8 @@ func (s *session) applyLoose(ctx context.Context, c *conn, ch database.Change) e
 	}
 	limit := patience(ch)
 	// after is what is recorded once statement i is done: how far it came, or that all of it is in force.
-	after := func(i int) []database.Event {
-		if i+1 >= len(ch.Statements) {
-			return ch.Outcome(time.Since(began))
-		}
-		return []database.Event{ch.Progress(i+1, 0)}
-	}
-	for i := ch.From; i == ch.From || i < len(ch.Statements); i++ {
+	after := func(i int) []database.Event { return ch.After(i, time.Since(began)) }
+	for i := ch.From; i == ch.From || i <= ch.Last(); i++ {
 		if err := s.enter(ctx, c, limit); err != nil {
 			return err
 		}
@@ -33,11 +28,14 @@ func (s *session) applyLoose(ctx context.Context, c *conn, ch database.Change) e
 			return err
 		}
 		ran := true
-		if i < len(ch.Statements) { // else the last one was found done
-			var err error
-			if ran, err = c.inside(ctx, ch, ch.Statements[i]); err != nil {
-				return err
-			}
+		var err error
+		if i < len(ch.Statements) { // else the last one is done, or was found done
+			ran, err = c.inside(ctx, ch, ch.Statements[i])
+		} else {
+			err = c.verify(ctx, ch)
+		}
+		if err != nil {
+			return err
 		}
 		if !ran {
 			if err := c.rollback(); err != nil {

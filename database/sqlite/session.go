@@ -67,6 +67,9 @@ func (s *session) Apply(ctx context.Context, changes ...database.Change) error {
 				return &database.ChangeError{Version: ch.Version, Err: err}
 			}
 		}
+		if err := c.verify(ctx, ch); err != nil {
+			return &database.ChangeError{Version: ch.Version, Err: err}
+		}
 		if err := s.insert(ctx, c, ch.Outcome(time.Since(began))...); err != nil {
 			return err
 		}
@@ -115,17 +118,22 @@ func (c *conn) statement(ctx context.Context, ch database.Change, st database.St
 func (c *conn) raised(err error) bool { return code(err) != 0 && code(err) != vetoed }
 
 func (c *conn) one(ctx context.Context, ch database.Change, st database.Statement) error {
+	return c.sorted(ctx, ch, st, func(ctx context.Context) error {
+		if checksForeignKeys(st.SQL) {
+			return c.foreignKeys(ctx, st.SQL)
+		}
+		return c.exec(ctx, st.SQL)
+	})
+}
+
+// sorted runs f, a statement of a migration, within its time, and sorts its error.
+func (c *conn) sorted(ctx context.Context, ch database.Change, st database.Statement, f func(context.Context) error) error {
 	sctx, cancel := ctx, context.CancelFunc(func() {})
 	if ch.StatementTimeout > 0 {
 		sctx, cancel = context.WithTimeout(ctx, ch.StatementTimeout)
 	}
 	defer cancel()
-	var err error
-	if checksForeignKeys(st.SQL) {
-		err = c.foreignKeys(sctx, st.SQL)
-	} else {
-		err = c.exec(sctx, st.SQL)
-	}
+	err := f(sctx)
 	if err == nil {
 		return nil
 	}
