@@ -2,20 +2,20 @@ package chaos
 
 import (
 	"context"
-	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/schemagate/schemagate/test/harness"
 	"github.com/schemagate/schemagate/test/servers"
 )
 
 const barrier = "SELECT pg_advisory_xact_lock(4711)"
 
 // effects is a set of n migrations that leave a row each; the k-th (0: none) waits at the barrier inside its transaction.
-func effects(n, k int) files {
-	f := files{}
+func effects(n, k int) harness.Files {
+	f := harness.Files{}
 	for i := 1; i <= n; i++ {
 		text := effect(i) + ";\n"
 		if i == k {
@@ -27,16 +27,16 @@ func effects(n, k int) files {
 }
 
 // withEffects makes a stage with the table that the migrations write to.
-func withEffects(t *testing.T, url string, f files, env ...string) *stage {
+func withEffects(t *testing.T, url string, f harness.Files, env ...string) *stage {
 	t.Helper()
 	s := newStage(t, url, f, env...)
-	s.psql("CREATE TABLE effects (version text)")
+	s.Psql("CREATE TABLE effects (version text)")
 	return s
 }
 
 // appliedOnce checks that 1..n are in force, each once, by their effects and by the history, and that terms never went back.
 func (s *stage) appliedOnce(n int) {
-	s.t.Helper()
+	s.T.Helper()
 	all := make([]string, n)
 	for i := range all {
 		all[i] = version(i + 1)
@@ -46,38 +46,38 @@ func (s *stage) appliedOnce(n int) {
 		"SELECT string_agg(version, ' ' ORDER BY version) FROM effects",
 		"SELECT string_agg(version, ' ' ORDER BY id) FROM schemagate_history WHERE kind = 'applied' AND version <> ''",
 	} {
-		if got := s.psql(sql); got != want {
-			s.t.Errorf("%q, want %q, by %s", got, want, sql)
+		if got := s.Psql(sql); got != want {
+			s.T.Errorf("%q, want %q, by %s", got, want, sql)
 		}
 	}
-	if got := s.psql("SELECT count(*) FROM schemagate_history a JOIN schemagate_history b ON b.id > a.id AND b.term < a.term"); got != "0" {
-		s.t.Errorf("terms went back %s times", got)
+	if got := s.Psql("SELECT count(*) FROM schemagate_history a JOIN schemagate_history b ON b.id > a.id AND b.term < a.term"); got != "0" {
+		s.T.Errorf("terms went back %s times", got)
 	}
-	if got := s.psql("SELECT count(*) FROM schemagate_history WHERE kind = 'failed'"); got != "0" {
-		s.t.Errorf("%s failures are recorded", got)
+	if got := s.Psql("SELECT count(*) FROM schemagate_history WHERE kind = 'failed'"); got != "0" {
+		s.T.Errorf("%s failures are recorded", got)
 	}
 }
 
 // closeBarrier keeps whoever comes to the barrier there, until it is opened.
 func (s *stage) closeBarrier() (open func()) {
-	s.t.Helper()
+	s.T.Helper()
 	ctx := context.Background()
-	conn, err := pgconn.Connect(ctx, s.url)
+	conn, err := pgconn.Connect(ctx, s.URL)
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
-	s.t.Cleanup(func() { _ = conn.Close(ctx) })
+	s.T.Cleanup(func() { _ = conn.Close(ctx) })
 	if _, err := conn.Exec(ctx, "BEGIN; "+barrier).ReadAll(); err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 	return func() { _ = conn.Close(ctx) }
 }
 
 // atBarrier waits until one session waits at the barrier that is none of those before, and names its process id.
 func (s *stage) atBarrier(before ...string) (pid string) {
-	s.t.Helper()
-	until(s.t, "a session waits at the barrier", func() bool {
-		pid = s.psql("SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND NOT granted " +
+	s.T.Helper()
+	harness.Until(s.T, "a session waits at the barrier", func() bool {
+		pid = s.Psql("SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND NOT granted " +
 			"AND database = (SELECT oid FROM pg_database WHERE datname = current_database())")
 		for _, old := range before {
 			if pid == old {
@@ -87,23 +87,6 @@ func (s *stage) atBarrier(before ...string) (pid string) {
 		return pid != "" && !strings.Contains(pid, "\n")
 	})
 	return pid
-}
-
-// times runs n replicas at once.
-func (s *stage) times(n int, program string) []*replica {
-	s.t.Helper()
-	out := make([]*replica, n)
-	for i := range out {
-		out[i] = s.with(fmt.Sprintf("SCHEMAGATE_REPLICA=replica-%d", i+1)).start(program)
-	}
-	return out
-}
-
-func exitAll(code int, replicas ...*replica) {
-	for _, r := range replicas {
-		r.t.Helper()
-		r.exits(code)
-	}
 }
 
 // elect points a stage at a Consul, or at a proxy to one.

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/schemagate/schemagate/test/harness"
 	"github.com/schemagate/schemagate/test/servers"
 )
 
@@ -24,8 +25,8 @@ func TestChaos(t *testing.T) {
 	})
 	var next, ran, missed, faults atomic.Uint64
 	until := time.Now().Add(lasting)
-	if d, ok := t.Deadline(); ok && until.After(d.Add(-2*patience)) && count == 0 {
-		until = d.Add(-2 * patience)
+	if d, ok := t.Deadline(); ok && until.After(d.Add(-2*harness.Patience)) && count == 0 {
+		until = d.Add(-2 * harness.Patience)
 	}
 	take := func() (uint64, bool) {
 		n := next.Add(1) - 1

@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/schemagate/schemagate/test/harness"
 	"github.com/schemagate/schemagate/test/servers"
 )
 
@@ -18,22 +19,22 @@ func TestConsulUnreachableAtStart(t *testing.T) {
 	proxy.Refuse()
 	s := withEffects(t, fresh(t), effects(2, 0), elect(proxy.Addr()))
 
-	short := s.with("SCHEMAGATE_TIMEOUT=2s").up()
-	short.exits(69)
-	short.says(msg("campaign failed, trying again"), "Consul not reached at "+proxy.Addr())
+	short := s.with("SCHEMAGATE_TIMEOUT=2s").Start("up")
+	short.Exits(69)
+	short.Says(harness.Msg("campaign failed, trying again"), "Consul not reached at "+proxy.Addr())
 
-	r := s.up()
-	r.await(msg("campaign failed, trying again"))
+	r := s.Start("up")
+	r.Await(harness.Msg("campaign failed, trying again"))
 	proxy.Accept()
-	r.exits(0)
+	r.Exits(0)
 	s.appliedOnce(2)
 }
 
 // ledAway waits until the leader no longer renews the lease: it has stopped to believe that it leads.
 func (s *stage) ledAway() {
-	s.t.Helper()
-	until(s.t, "the lead has ended", func() bool {
-		return s.psql("SELECT clock_timestamp() - renewed_at > interval '"+ttl.String()+"' FROM schemagate_lease") == "t"
+	s.T.Helper()
+	harness.Until(s.T, "the lead has ended", func() bool {
+		return s.Psql("SELECT clock_timestamp() - renewed_at > interval '"+ttl.String()+"' FROM schemagate_lease") == "t"
 	})
 }
 
@@ -44,24 +45,24 @@ func TestConsulLostWhileMigrating(t *testing.T) {
 	proxy := servers.Proxy(t, consul.Addr())
 	s := withEffects(t, fresh(t), effects(3, 2), elect(proxy.Addr()))
 	open := s.closeBarrier()
-	r := s.up()
+	r := s.Start("up")
 	pid := s.atBarrier()
 	proxy.Refuse()
 	proxy.Reset()
 	s.ledAway()
-	if got := s.psql("SELECT state FROM pg_stat_activity WHERE pid = " + pid); got != "active" {
+	if got := s.Psql("SELECT state FROM pg_stat_activity WHERE pid = " + pid); got != "active" {
 		t.Errorf("its statement is %q when its lead has ended, want it to run on", got)
 	}
 	open()
-	r.awaitN(msg("applied"), 2)
-	r.await(msg("campaign failed, trying again"))
-	if got := s.psql("SELECT string_agg(version || ' ' || term, ', ' ORDER BY version) FROM schemagate_history WHERE kind = 'applied'"); got != "0001 1, 0002 1" {
+	r.AwaitN(harness.Msg("applied"), 2)
+	r.Await(harness.Msg("campaign failed, trying again"))
+	if got := s.Psql("SELECT string_agg(version || ' ' || term, ', ' ORDER BY version) FROM schemagate_history WHERE kind = 'applied'"); got != "0001 1, 0002 1" {
 		t.Errorf("in force are %q, want those of the first term and no more", got)
 	}
 	proxy.Accept()
-	r.exits(0)
+	r.Exits(0)
 	s.appliedOnce(3)
-	if got := s.psql("SELECT term FROM schemagate_history WHERE version = '0003'"); got != "2" {
+	if got := s.Psql("SELECT term FROM schemagate_history WHERE version = '0003'"); got != "2" {
 		t.Errorf("0003 was applied in term %s, want 2", got)
 	}
 }
@@ -71,30 +72,30 @@ func TestConsulLostWhileACommandRuns(t *testing.T) {
 	t.Parallel()
 	consul := servers.Consul(t)
 	proxy := servers.Proxy(t, consul.Addr())
-	s := newStage(t, fresh(t), files{"0001_a.ts": "a"}, elect(proxy.Addr()))
+	s := newStage(t, fresh(t), harness.Files{"0001_a.ts": "a"}, elect(proxy.Addr()))
 	command := filepath.Join(t.TempDir(), "migrate")
 	pids, again := command+".pids", command+".again"
 	script := "#!/bin/sh\necho $$ >> " + pids + "\n[ -e " + again + " ] || exec sleep 600\n"
 	if err := os.WriteFile(command, []byte(script), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	r := s.with("SCHEMAGATE_COMMAND=" + command).up()
+	r := s.with("SCHEMAGATE_COMMAND=" + command).Start("up")
 	read := func() []string { b, _ := os.ReadFile(pids); return strings.Fields(string(b)) }
-	until(t, "the command runs", func() bool { return len(read()) == 1 })
+	harness.Until(t, "the command runs", func() bool { return len(read()) == 1 })
 	first := read()[0]
 	proxy.Refuse()
 	proxy.Reset()
-	until(t, "the command was stopped", func() bool { _, err := os.Stat("/proc/" + first); return os.IsNotExist(err) })
-	r.await(msg("interrupted"))
+	harness.Until(t, "the command was stopped", func() bool { _, err := os.Stat("/proc/" + first); return os.IsNotExist(err) })
+	r.Await(harness.Msg("interrupted"))
 	if err := os.WriteFile(again, nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	r.await(msg("campaign failed, trying again"))
+	r.Await(harness.Msg("campaign failed, trying again"))
 	if n := len(read()); n != 1 {
 		t.Errorf("the command was started %d times without a lead", n-1)
 	}
 	proxy.Accept()
-	r.exits(0)
+	r.Exits(0)
 	if n := len(read()); n != 2 {
 		t.Errorf("the command was started %d times, want 2", n)
 	}
@@ -106,7 +107,7 @@ func TestConsulLeaderResigns(t *testing.T) {
 	consul := servers.Consul(t)
 	s := withEffects(t, fresh(t), effects(3, 2), elect(consul.Addr()))
 	open := s.closeBarrier()
-	leader := s.with("SCHEMAGATE_REPLICA=first").up()
+	leader := s.with("SCHEMAGATE_REPLICA=first").Start("up")
 	first := s.atBarrier()
 	sessions, _, err := consul.Client(t).Session().List(nil)
 	if err != nil {
@@ -115,21 +116,21 @@ func TestConsulLeaderResigns(t *testing.T) {
 	if len(sessions) != 1 || sessions[0].LockDelay != 0 {
 		t.Errorf("the leader's sessions are %+v, want one without a lock delay", sessions)
 	}
-	follower := s.with("SCHEMAGATE_REPLICA=second").up()
-	follower.await(msg("waiting"))
-	leader.signal(syscall.SIGTERM)
-	leader.exits(143)
-	until(t, "the session is gone", func() bool {
+	follower := s.with("SCHEMAGATE_REPLICA=second").Start("up")
+	follower.Await(harness.Msg("waiting"))
+	leader.Signal(syscall.SIGTERM)
+	leader.Exits(143)
+	harness.Until(t, "the session is gone", func() bool {
 		sessions, _, err := consul.Client(t).Session().List(nil)
 		return err == nil && (len(sessions) == 0 || sessions[0].ID != "" && strings.HasSuffix(sessions[0].Name, "second"))
 	})
 	s.atBarrier(first)
-	follower.says(msg("elected"))
-	if follower.said("presence is gone") > 0 {
+	follower.Says(harness.Msg("elected"))
+	if follower.Count("presence is gone") > 0 {
 		t.Errorf("the lease was not given back: %s", follower)
 	}
 	open()
-	follower.exits(0)
+	follower.Exits(0)
 	s.appliedOnce(3)
 }
 
@@ -139,12 +140,12 @@ func TestConsulHolderKilled(t *testing.T) {
 	consul := servers.Consul(t)
 	s := withEffects(t, fresh(t), effects(3, 2), elect(consul.Addr()))
 	open := s.closeBarrier()
-	leader := s.with("SCHEMAGATE_REPLICA=first").up()
+	leader := s.with("SCHEMAGATE_REPLICA=first").Start("up")
 	first := s.atBarrier()
-	follower := s.with("SCHEMAGATE_REPLICA=second").up()
-	follower.await(msg("waiting"))
-	leader.kill()
-	line := follower.await("presence is gone")
+	follower := s.with("SCHEMAGATE_REPLICA=second").Start("up")
+	follower.Await(harness.Msg("waiting"))
+	leader.Kill()
+	line := follower.Await("presence is gone")
 	var said struct {
 		Dead   string `json:"dead"`
 		Silent int64  `json:"silent_ms"`
@@ -161,7 +162,7 @@ func TestConsulHolderKilled(t *testing.T) {
 	}
 	s.atBarrier(first)
 	open()
-	follower.exits(0)
+	follower.Exits(0)
 	s.appliedOnce(3)
 }
 
@@ -178,18 +179,18 @@ func TestConsulClusterLosesServers(t *testing.T) {
 	}
 	s := withEffects(t, fresh(t), effects(4, 2), elect(left[0].Addr()))
 	open := s.closeBarrier()
-	replicas := []*replica{s.up(), s.with(elect(left[1].Addr())).up()}
+	replicas := []*harness.Replica{s.Start("up"), s.with(elect(left[1].Addr())).Start("up")}
 	s.atBarrier()
 	raft.Kill()
 	cluster.AwaitLeader(t)
 	left[1].Kill() // one of three is no quorum
 	s.ledAway()
 	open()
-	until(t, "the migration under way has ended", func() bool {
-		return s.psql("SELECT count(*) FROM schemagate_history WHERE kind = 'applied' AND version = '0002'") == "1"
+	harness.Until(t, "the migration under way has ended", func() bool {
+		return s.Psql("SELECT count(*) FROM schemagate_history WHERE kind = 'applied' AND version = '0002'") == "1"
 	})
 	left[1].Start()
 	raft.Start()
-	exitAll(0, replicas...)
+	harness.ExitAll(t, 0, replicas...)
 	s.appliedOnce(4)
 }

@@ -2,8 +2,6 @@ package chaos
 
 import (
 	"context"
-	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -12,6 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/schemagate/schemagate/test/harness"
 	"github.com/schemagate/schemagate/test/servers"
 )
 
@@ -25,7 +24,7 @@ func TestPooler(t *testing.T) {
 		t.Run("twenty replicas, "+name, func(t *testing.T) {
 			url := pg.NewDatabase(t)
 			s := withEffects(t, url, effects(6, 0), env...)
-			exitAll(0, s.at(bouncer.Through(url)).times(20, binary)...)
+			harness.ExitAll(t, 0, s.at(bouncer.Through(url)).StartMany(20, "up")...)
 			s.appliedOnce(6)
 		})
 		t.Run("leader killed, "+name, func(t *testing.T) {
@@ -33,17 +32,19 @@ func TestPooler(t *testing.T) {
 			s := withEffects(t, url, effects(4, 2), env...)
 			pooled := s.at(bouncer.Through(url))
 			open := s.closeBarrier()
-			leader := pooled.with("SCHEMAGATE_REPLICA=first").up()
+			leader := pooled.with("SCHEMAGATE_REPLICA=first").Start("up")
 			s.atBarrier()
-			followers := pooled.times(2, binary)
-			followers[0].await(msg("waiting"))
-			leader.kill()
-			until(t, "somebody takes over", func() bool { return followers[0].said(msg("elected"))+followers[1].said(msg("elected")) > 0 })
+			followers := pooled.StartMany(2, "up")
+			followers[0].Await(harness.Msg("waiting"))
+			leader.Kill()
+			harness.Until(t, "somebody takes over", func() bool {
+				return followers[0].Count(harness.Msg("elected"))+followers[1].Count(harness.Msg("elected")) > 0
+			})
 			open() // the dead one's statement, should the pooler have kept it, ends by itself
-			exitAll(0, followers...)
+			harness.ExitAll(t, 0, followers...)
 			s.appliedOnce(4)
 			for _, f := range followers {
-				if f.said("presence is gone") > 0 {
+				if f.Count("presence is gone") > 0 {
 					t.Errorf("it says so of a backend that is anyone's: %s", f)
 				}
 			}
@@ -51,19 +52,19 @@ func TestPooler(t *testing.T) {
 		t.Run("a session is needed, "+name, func(t *testing.T) {
 			url := pg.NewDatabase(t)
 			s := withEffects(t, url, set(), env...)
-			r := s.at(bouncer.Through(url)).up()
-			r.exits(78)
-			r.says("0003_index.up.sql", "transaction pooler", "direct address")
-			if got := s.psql("SELECT string_agg(version, ' ' ORDER BY version) FROM effects"); got != "0001 0002" {
+			r := s.at(bouncer.Through(url)).Start("up")
+			r.Exits(78)
+			r.Says("0003_index.up.sql", "transaction pooler", "direct address")
+			if got := s.Psql("SELECT string_agg(version, ' ' ORDER BY version) FROM effects"); got != "0001 0002" {
 				t.Errorf("in force are %q", got)
 			}
-			s.with("SCHEMAGATE_POOLED=").up().exits(0) // by the direct address
+			s.with("SCHEMAGATE_POOLED=").Start("up").Exits(0) // by the direct address
 			s.appliedOnce(versions)
 		})
 	}
 	t.Run("said of a server without one", func(t *testing.T) {
 		s := withEffects(t, pg.NewDatabase(t), set(), "SCHEMAGATE_POOLED=true")
-		s.up().exits(78)
+		s.Start("up").Exits(78)
 	})
 	if strings.Contains(pg.Log(), endsBackends) {
 		t.Error("a backend was ended")
@@ -97,7 +98,7 @@ func TestHundredsOfReplicas(t *testing.T) {
 		sampler.Wait()
 		_ = conn.Close(context.Background())
 	})
-	replicas := s.times(n, plain(t))
+	replicas := s.Running(harness.Plain(t)).StartMany(n, "up")
 	waiting := make(chan struct{}) // closed when each has had its first look
 	samples, most := 0, 0
 	sampler.Go(func() {
@@ -119,29 +120,18 @@ func TestHundredsOfReplicas(t *testing.T) {
 		}
 	})
 	for _, r := range replicas { // all but the leader, and those whose first look came after the end
-		looked := func() bool { return r.said(msg("waiting"))+r.said(msg("elected")) > 0 || r.ended() }
-		until(t, "everyone has looked", looked)
+		looked := func() bool { return r.Count(harness.Msg("waiting"))+r.Count(harness.Msg("elected")) > 0 || r.Ended() }
+		harness.Until(t, "everyone has looked", looked)
 	}
 	close(waiting)
-	exitAll(0, replicas...)
+	harness.ExitAll(t, 0, replicas...)
 	cancel()
 	sampler.Wait()
 	s.appliedOnce(4)
 	// How many at once depends on how fast the machine is: bench tells. That all of them open, where those who held a
 	// connection while they wait would have been refused one, does not.
 	t.Logf("%d replicas, %d connections: at most %d at once in %d samples after everyone's first look", n, connections, most, samples)
-	if got := s.psql("SELECT count(*) FROM schemagate_history WHERE kind = 'complete'"); got != "1" {
+	if got := s.Psql("SELECT count(*) FROM schemagate_history WHERE kind = 'complete'"); got != "1" {
 		t.Errorf("%s complete events, want 1", got)
 	}
-}
-
-// plain builds the program as it is shipped: under the race detector a hundred of them would test the machine.
-func plain(t *testing.T) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "schemagate")
-	build := exec.Command("go", "build", "-o", path, "github.com/schemagate/schemagate/cmd/schemagate")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	return path
 }

@@ -5,6 +5,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/schemagate/schemagate/test/harness"
 	"github.com/schemagate/schemagate/test/servers"
 )
 
@@ -42,17 +43,17 @@ func TestTwoLeadersAtOnce(t *testing.T) {
 		consul := servers.Consul(t)
 		s := withEffects(t, fresh(t), effects(4, 2), elect(consul.Addr()))
 		open := s.closeBarrier()
-		stale := s.with("SCHEMAGATE_REPLICA=stale").up()
+		stale := s.with("SCHEMAGATE_REPLICA=stale").Start("up")
 		first := s.atBarrier()
 		consul.Wipe()
-		next := s.with("SCHEMAGATE_REPLICA=next").up()
-		next.await(msg("term minted"))
+		next := s.with("SCHEMAGATE_REPLICA=next").Start("up")
+		next.Await(harness.Msg("term minted"))
 		s.atBarrier(first)
-		stale.await(msg("fenced"))
+		stale.Await(harness.Msg("fenced"))
 		open()
-		exitAll(0, next, stale)
+		harness.ExitAll(t, 0, next, stale)
 		s.appliedOnce(4)
-		if got := s.psql("SELECT string_agg(DISTINCT replica, ' ') FROM schemagate_history WHERE version IN ('0002', '0003', '0004')"); got != "next" {
+		if got := s.Psql("SELECT string_agg(DISTINCT replica, ' ') FROM schemagate_history WHERE version IN ('0002', '0003', '0004')"); got != "next" {
 			t.Errorf("0002 to 0004 are %q's, want them the next leader's", got)
 		}
 	})
@@ -67,19 +68,19 @@ func TestTwoLeadersAtOnce(t *testing.T) {
 		won := holdAt(t, p1, point{name: "after winning"}.steps()...)
 		// The second one's first look is answered while nobody leads, and the answer arrives when the first one is about to mint.
 		look := holdAt(t, p2, step{servers.ToClient, []string{"42P01"}}) // no tables yet
-		b := s.at(p2.Through(url)).with(elect(other.Addr()), "SCHEMAGATE_REPLICA=b").up()
+		b := s.at(p2.Through(url)).with(elect(other.Addr()), "SCHEMAGATE_REPLICA=b").Start("up")
 		<-look.reached
 		open := s.closeBarrier()
-		a := s.at(p1.Through(url)).with(elect(one.Addr()), "SCHEMAGATE_REPLICA=a").up()
+		a := s.at(p1.Through(url)).with(elect(one.Addr()), "SCHEMAGATE_REPLICA=a").Start("up")
 		<-won.reached // elected by the one Consul, and nothing minted
 		look.open()
-		b.await(msg("elected"))
-		b.await(msg("term minted"))
+		b.Await(harness.Msg("elected"))
+		b.Await(harness.Msg("term minted"))
 		s.atBarrier()
 		won.open() // mints from what it saw, which was true then
-		a.await(msg("fenced"))
+		a.Await(harness.Msg("fenced"))
 		open()
-		exitAll(0, a, b)
+		harness.ExitAll(t, 0, a, b)
 		s.appliedOnce(4)
 	})
 	// A paused process believes that it leads when it comes to itself.
@@ -88,16 +89,16 @@ func TestTwoLeadersAtOnce(t *testing.T) {
 		consul := servers.Consul(t)
 		s := withEffects(t, fresh(t), effects(4, 2), elect(consul.Addr()))
 		open := s.closeBarrier()
-		stale := s.with("SCHEMAGATE_REPLICA=stale").up()
+		stale := s.with("SCHEMAGATE_REPLICA=stale").Start("up")
 		first := s.atBarrier()
-		stale.signal(syscall.SIGSTOP)
-		next := s.with("SCHEMAGATE_REPLICA=next").up()
-		next.await(msg("term minted")) // once Consul has ended the session
+		stale.Signal(syscall.SIGSTOP)
+		next := s.with("SCHEMAGATE_REPLICA=next").Start("up")
+		next.Await(harness.Msg("term minted")) // once Consul has ended the session
 		s.atBarrier(first)
-		stale.signal(syscall.SIGCONT)
-		stale.await(msg("fenced"))
+		stale.Signal(syscall.SIGCONT)
+		stale.Await(harness.Msg("fenced"))
 		open()
-		exitAll(0, next, stale)
+		harness.ExitAll(t, 0, next, stale)
 		s.appliedOnce(4)
 	})
 	// One replica's network is gone: a proxy that swallows everything, in both directions, to PostgreSQL and to Consul.
@@ -108,18 +109,18 @@ func TestTwoLeadersAtOnce(t *testing.T) {
 		s := withEffects(t, url, effects(4, 2), elect(consul.Addr()))
 		open := s.closeBarrier()
 		db, election := servers.Proxy(t, servers.SharedPostgres(t).Addr()), servers.Proxy(t, consul.Addr())
-		stale := s.at(db.Through(url)).with(elect(election.Addr()), "SCHEMAGATE_REPLICA=stale").up()
+		stale := s.at(db.Through(url)).with(elect(election.Addr()), "SCHEMAGATE_REPLICA=stale").Start("up")
 		first := s.atBarrier()
 		db.Blackhole(servers.Both)
 		election.Blackhole(servers.Both)
-		next := s.with("SCHEMAGATE_REPLICA=next").up()
-		next.await(msg("term minted"))
+		next := s.with("SCHEMAGATE_REPLICA=next").Start("up")
+		next.Await(harness.Msg("term minted"))
 		s.atBarrier(first)
 		db.Heal()
 		election.Heal()
-		stale.await(msg("fenced"))
+		stale.Await(harness.Msg("fenced"))
 		open()
-		exitAll(0, next, stale)
+		harness.ExitAll(t, 0, next, stale)
 		s.appliedOnce(4)
 	})
 }

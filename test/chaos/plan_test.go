@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/schemagate/schemagate/test/harness"
 	"github.com/schemagate/schemagate/test/servers"
 )
 
@@ -22,8 +23,8 @@ func build(n int) string {
 	return fmt.Sprintf("-- schemagate: no-transaction\nCREATE INDEX CONCURRENTLY items_%04d ON items (slow(n + %d));\n%s;\n", n, n, effect(n))
 }
 
-func set() files {
-	return files{
+func set() harness.Files {
+	return harness.Files{
 		"0001_items.up.sql": "CREATE TABLE items (id int PRIMARY KEY, n int);\nINSERT INTO items SELECT g, g FROM generate_series(1, 30) g;\n" +
 			"CREATE FUNCTION slow(int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.01); RETURN $1; END $$;\n" + effect(1) + ";\n",
 		"0002_note.up.sql":  "ALTER TABLE items ADD note text;\n" + effect(2) + ";\n",

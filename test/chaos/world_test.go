@@ -12,6 +12,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/schemagate/schemagate/test/harness"
 	"github.com/schemagate/schemagate/test/servers"
 )
 
@@ -42,7 +43,7 @@ type world struct {
 
 // node is a replica with its proxy.
 type node struct {
-	*replica
+	*harness.Replica
 	w     *world
 	proxy *servers.TCPProxy
 	// How far it came on the way to fault number `toward`.
@@ -61,10 +62,10 @@ func (w *worker) run(t *testing.T, p plan) (missed string) {
 	ctx, cancel := context.WithCancel(context.Background())
 	s := newStage(t, w.pg.NewDatabase(t), set())
 	world := &world{worker: w, t: t, ctx: ctx, plan: p, stage: s, hits: make(chan hit, len(p.faults))}
-	s.psql("CREATE TABLE effects (version text)")
+	s.Psql("CREATE TABLE effects (version text)")
 	if p.consul {
 		world.cprox = servers.Proxy(t, w.consul.Addr())
-		s.env = append(s.env, fmt.Sprintf("SCHEMAGATE_ELECTION=consul://%s/chaos/%d/%d", world.cprox.Addr(), p.seed, time.Now().UnixNano()))
+		s.Env = append(s.Env, fmt.Sprintf("SCHEMAGATE_ELECTION=consul://%s/chaos/%d/%d", world.cprox.Addr(), p.seed, time.Now().UnixNano()))
 	}
 	t.Cleanup(func() { // before the proxies wait for their connections
 		cancel()
@@ -87,7 +88,7 @@ func (w *worker) run(t *testing.T, p plan) (missed string) {
 			default:
 				missed = fmt.Sprintf("fault %d was not reached", i+1)
 			}
-		case <-time.After(patience):
+		case <-time.After(harness.Patience):
 			t.Fatalf("%v: fault %d was not reached, and they have not ended", p, i+1)
 		}
 		if missed != "" {
@@ -103,11 +104,11 @@ func (w *world) launch() *node {
 	w.t.Helper()
 	n := &node{w: w, proxy: servers.Proxy(w.t, w.pg.Addr()), toward: -1}
 	n.proxy.Intercept(n.intercept)
-	n.replica = w.stage.at(n.proxy.Through(w.stage.url)).with(fmt.Sprintf("SCHEMAGATE_REPLICA=replica-%d", len(w.nodes)+1)).up()
+	n.Replica = w.stage.at(n.proxy.Through(w.stage.URL)).with(fmt.Sprintf("SCHEMAGATE_REPLICA=replica-%d", len(w.nodes)+1)).Start("up")
 	w.nodes = append(w.nodes, n)
 	w.checked.Go(func() {
-		<-n.done
-		if n.code() == 0 {
+		<-n.Done
+		if n.Code() == 0 {
 			w.gateOpened(n)
 		}
 	})
@@ -123,7 +124,7 @@ func (w *world) gateOpened(n *node) {
 			continue
 		}
 		if got != fmt.Sprint(versions) {
-			w.problem("pid %d opened its gate with %s of %d effects in place", n.cmd.Process.Pid, got, versions)
+			w.problem("pid %d opened its gate with %s of %d effects in place", n.Cmd.Process.Pid, got, versions)
 		}
 		return
 	}
@@ -187,7 +188,7 @@ func (w *world) disarm() {
 func (w *world) deliver(h hit) (missed string) {
 	w.t.Helper()
 	f, n := h.fault, h.node
-	w.t.Logf("pid %d is %v", n.cmd.Process.Pid, f)
+	w.t.Logf("pid %d is %v", n.Cmd.Process.Pid, f)
 	if strings.HasPrefix(f.point.name, "inside the index build") {
 		h.verdict <- servers.Forward
 		if missed = w.awaitBuild(n, f); missed != "" {
@@ -211,7 +212,7 @@ func (w *world) deliver(h hit) (missed string) {
 	longer := ttl + ttl/2
 	switch f.action {
 	case "kill":
-		n.kill()
+		n.Kill()
 		n.killed = true
 		release()
 		w.launch()
@@ -233,17 +234,17 @@ func (w *world) deliver(h hit) (missed string) {
 		}
 		return ""
 	case "stop", "stop briefly":
-		n.signal(syscall.SIGSTOP)
+		n.Signal(syscall.SIGSTOP)
 		release()
 		if f.action == "stop" { // till the successor is at work, or till it may well be done
 			w.pass(longer * time.Duration(1+f.detail%2))
 		} else {
 			w.pass(ttl / 2)
 		}
-		n.signal(syscall.SIGCONT)
+		n.Signal(syscall.SIGCONT)
 	case "terminate":
 		which := []string{"", "/migrate", "/lease/", "/t"}[f.detail]
-		_ = w.stage.psql("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() " +
+		_ = w.stage.Psql("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() " +
 			"AND application_name LIKE 'schemagate/%" + which + "%'")
 		release()
 	case "reset":
@@ -295,12 +296,12 @@ func (w *world) pass(d time.Duration) {
 // awaitBuild returns when the server works on the index, which is not valid yet.
 func (w *world) awaitBuild(n *node, f fault) (missed string) {
 	w.t.Helper()
-	until(w.t, "the index is being built", func() bool {
-		got := w.stage.psql("SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('items_" + version(f.point.n) + "')")
-		if got == "t" || got == "" && n.ended() {
+	harness.Until(w.t, "the index is being built", func() bool {
+		got := w.stage.Psql("SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('items_" + version(f.point.n) + "')")
+		if got == "t" || got == "" && n.Ended() {
 			missed = f.point.String() + ": it was over too soon"
 		}
-		return got != "" || n.ended()
+		return got != "" || n.Ended()
 	})
 	return missed
 }
@@ -309,7 +310,7 @@ func (w *world) awaitBuild(n *node, f fault) (missed string) {
 func (w *world) exhaust(n *node, release func()) {
 	w.t.Helper()
 	var conns []*pgconn.PgConn
-	ctx, cancel := context.WithTimeout(w.ctx, patience)
+	ctx, cancel := context.WithTimeout(w.ctx, harness.Patience)
 	defer cancel()
 	defer func() {
 		for _, c := range conns {
@@ -318,7 +319,7 @@ func (w *world) exhaust(n *node, release func()) {
 	}()
 	fill := func() {
 		for {
-			c, err := pgconn.Connect(ctx, w.stage.url)
+			c, err := pgconn.Connect(ctx, w.stage.URL)
 			var pe *pgconn.PgError
 			if errors.As(err, &pe) && pe.Code == "53300" {
 				return
@@ -342,7 +343,7 @@ func (w *world) exhaust(n *node, release func()) {
 func (w *world) ask(sql string) (string, error) {
 	ctx, cancel := context.WithTimeout(w.ctx, 10*time.Second)
 	defer cancel()
-	conn, err := pgconn.Connect(ctx, w.stage.url)
+	conn, err := pgconn.Connect(ctx, w.stage.URL)
 	if err != nil {
 		return "", err
 	}
@@ -361,7 +362,7 @@ func (w *world) allEnded() <-chan struct{} {
 	w.checked.Go(func() {
 		for _, n := range nodes {
 			select {
-			case <-n.done:
+			case <-n.Done:
 			case <-w.ctx.Done():
 				return
 			}
@@ -377,7 +378,7 @@ func (w *world) finish() {
 	t.Helper()
 	for _, n := range w.nodes {
 		if !n.killed {
-			n.exits(0)
+			n.Exits(0)
 		}
 	}
 	w.checked.Wait()
@@ -398,11 +399,11 @@ func (w *world) finish() {
 		"indexes": {"SELECT string_agg(indexrelid::regclass || ' ' || indisvalid, ', ' ORDER BY indexrelid::regclass::text) " +
 			"FROM pg_index WHERE indrelid = 'items'::regclass AND NOT indisprimary", "items_0003 true, items_0005 true"},
 	} {
-		if got := w.stage.psql(q.sql); got != q.want {
+		if got := w.stage.Psql(q.sql); got != q.want {
 			t.Errorf("%s: %q, want %q", what, got, q.want)
 		}
 	}
 	if t.Failed() {
-		t.Logf("the history:\n%s", w.stage.psql("SELECT id, kind, version, name, term, replica, done, trying, error FROM schemagate_history ORDER BY id"))
+		t.Logf("the history:\n%s", w.stage.Psql("SELECT id, kind, version, name, term, replica, done, trying, error FROM schemagate_history ORDER BY id"))
 	}
 }

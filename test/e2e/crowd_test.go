@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/schemagate/schemagate/test/harness"
 	"github.com/schemagate/schemagate/test/servers"
 )
 
@@ -14,12 +15,12 @@ import (
 func TestThirtyReplicasOnAnEmptyDatabase(t *testing.T) {
 	t.Parallel()
 	s := stageOn(t, servers.Postgres(t).NewDatabase(t), numbered(5))
-	exitAll(t, 0, s.startMany(30, "up")...)
+	harness.ExitAll(t, 0, s.StartMany(30, "up")...)
 	s.appliedOnce(5)
-	if n := s.psql("select count(*) from schemagate_history where kind = 'complete'"); n != "1" {
+	if n := s.Psql("select count(*) from schemagate_history where kind = 'complete'"); n != "1" {
 		t.Errorf("%s complete events, want 1", n)
 	}
-	until(t, "no session of ours is left", func() bool { return s.sessions("") == "0" })
+	harness.Until(t, "no session of ours is left", func() bool { return s.sessions("") == "0" })
 }
 
 // Two first starts find no tables and make them at the same moment: a proxy lets neither make them before both are about to.
@@ -39,7 +40,7 @@ func TestTwoFirstStartsRace(t *testing.T) {
 			}
 			return servers.Forward
 		})
-		exitAll(t, 0, s.at(proxy.Through(s.url)).startMany(2, "up")...)
+		harness.ExitAll(t, 0, s.at(proxy.Through(s.URL)).StartMany(2, "up")...)
 		s.appliedOnce(1)
 		if t.Failed() {
 			t.Fatalf("in round %d", round)
@@ -76,31 +77,31 @@ func TestFollowersHoldNoConnection(t *testing.T) {
 	// Without the leader's long-poll the sleeps are shorter.
 	s := newStage(t, heldAt(2, 3)).with("SCHEMAGATE_HTTP_ADDR=off")
 	open := s.closeBarrier()
-	leader := s.start("up")
+	leader := s.Start("up")
 	s.atBarrier(1)
-	followers := make([]*replica, 3)
+	followers := make([]*harness.Replica, 3)
 	proxies := make([]*servers.TCPProxy, len(followers))
 	for i := range followers {
 		proxies[i] = servers.Proxy(t, pg.Addr())
-		followers[i] = s.at(proxies[i].Through(s.url)).start("up")
-		followers[i].await(msg("waiting"))
+		followers[i] = s.at(proxies[i].Through(s.URL)).Start("up")
+		followers[i].Await(harness.Msg("waiting"))
 	}
 	for _, p := range proxies {
 		for range 2 { // not only once
 			looks := p.Accepted()
-			until(t, "a follower looks again", func() bool { return p.Accepted() > looks })
-			until(t, "a follower has disconnected", func() bool { return p.Open() == 0 })
+			harness.Until(t, "a follower looks again", func() bool { return p.Accepted() > looks })
+			harness.Until(t, "a follower has disconnected", func() bool { return p.Open() == 0 })
 		}
 	}
-	until(t, "only the leader's sessions are left", func() bool { return s.sessions("") == s.sessions("/t1/") || s.sessions("/look") == "1" })
+	harness.Until(t, "only the leader's sessions are left", func() bool { return s.sessions("") == s.sessions("/t1/") || s.sessions("/look") == "1" })
 	open()
-	exitAll(t, 0, append(followers, leader)...)
+	harness.ExitAll(t, 0, append(followers, leader)...)
 	s.appliedOnce(3)
 }
 
 // indexed is a set whose second migration builds an index without blocking anybody.
-func indexed() files {
-	return files{
+func indexed() harness.Files {
+	return harness.Files{
 		"0001_items.up.sql": "create table items (id int primary key, n int);\ninsert into items select g, g % 7 from generate_series(1, 500) g;\n",
 		"0002_index.up.sql": "-- schemagate: no-transaction\ncreate index concurrently items_n on items (n);\n",
 	}
@@ -108,11 +109,11 @@ func indexed() files {
 
 // indexesAre checks names and validity of the indexes on items, in the order in which they were made.
 func (s *stage) indexesAre(want string) {
-	s.t.Helper()
-	got := s.psql("select string_agg(indexrelid::regclass::text || ' ' || indisvalid::text, ', ' order by indexrelid) " +
+	s.T.Helper()
+	got := s.Psql("select string_agg(indexrelid::regclass::text || ' ' || indisvalid::text, ', ' order by indexrelid) " +
 		"from pg_index where indrelid = 'items'::regclass and not indisprimary")
 	if got != want {
-		s.t.Errorf("the indexes are %q, want %q", got, want)
+		s.T.Errorf("the indexes are %q, want %q", got, want)
 	}
 }
 
@@ -126,14 +127,14 @@ func TestIndexBuiltConcurrentlyBeforeTenWaiters(t *testing.T) {
 	}
 	for round := range 5 {
 		s := stageOn(t, pg.NewDatabase(t), f)
-		replicas := s.startMany(11, "up")
-		exitAll(t, 0, replicas...)
+		replicas := s.StartMany(11, "up")
+		harness.ExitAll(t, 0, replicas...)
 		s.indexesAre("items_n true, items_3 true, items_4 true, items_5 true")
 		if got := s.applied(); got != "0001 0002 0003 0004 0005" {
 			t.Errorf("applied %q", got)
 		}
 		for _, r := range replicas {
-			r.neverSays("deadlock", "interrupted")
+			r.NeverSays("deadlock", "interrupted")
 		}
 		if t.Failed() {
 			t.Fatalf("in round %d", round)
@@ -144,45 +145,45 @@ func TestIndexBuiltConcurrentlyBeforeTenWaiters(t *testing.T) {
 // The build waits for a transaction that is open for longer than the lock timeout, which does not count for it.
 func TestIndexBuiltConcurrentlyBehindALongTransaction(t *testing.T) {
 	t.Parallel()
-	s := newStage(t, files{"0001_items.up.sql": indexed()["0001_items.up.sql"]})
-	s.up()
-	release := holding(t, s.url, "update items set n = n")
-	s.write(indexed())
+	s := newStage(t, harness.Files{"0001_items.up.sql": indexed()["0001_items.up.sql"]})
+	s.Up()
+	release := holding(t, s.URL, "update items set n = n")
+	s.Write(indexed())
 	s = s.with("SCHEMAGATE_LOCK_TIMEOUT=100ms")
-	replicas := s.startMany(10, "up")
-	until(t, "the build has waited for longer than the lock timeout", func() bool {
-		return s.psql("select count(*) from pg_stat_activity where datname = current_database() and application_name like '%/migrate' "+
+	replicas := s.StartMany(10, "up")
+	harness.Until(t, "the build has waited for longer than the lock timeout", func() bool {
+		return s.Psql("select count(*) from pg_stat_activity where datname = current_database() and application_name like '%/migrate' "+
 			"and state = 'active' and wait_event_type = 'Lock' and clock_timestamp() - query_start > interval '500 ms'") == "1"
 	})
 	release()
-	exitAll(t, 0, replicas...)
+	harness.ExitAll(t, 0, replicas...)
 	s.indexesAre("items_n true")
 	for _, r := range replicas {
-		r.neverSays("letting go", "deadlock")
+		r.NeverSays("letting go", "deadlock")
 	}
 }
 
 // A table lock that is not had in time is let go, so that others get through meanwhile, and is tried for again.
 func TestTableLockIsLetGoAndTriedForAgain(t *testing.T) {
 	t.Parallel()
-	s := newStage(t, files{"0001_items.up.sql": indexed()["0001_items.up.sql"]})
-	s.up()
-	release := holding(t, s.url, "select count(*) from items")
-	s.write(files{"0002_note.up.sql": "alter table items add note text;\n"})
+	s := newStage(t, harness.Files{"0001_items.up.sql": indexed()["0001_items.up.sql"]})
+	s.Up()
+	release := holding(t, s.URL, "select count(*) from items")
+	s.Write(harness.Files{"0002_note.up.sql": "alter table items add note text;\n"})
 	s = s.with("SCHEMAGATE_LOCK_TIMEOUT=100ms")
-	replicas := s.startMany(2, "up")
-	until(t, "the lock is waited for", func() bool {
-		return s.psql("select count(*) from pg_locks where not granted and relation = 'items'::regclass") == "1"
+	replicas := s.StartMany(2, "up")
+	harness.Until(t, "the lock is waited for", func() bool {
+		return s.Psql("select count(*) from pg_locks where not granted and relation = 'items'::regclass") == "1"
 	})
 	for range 3 { // the first of them queues behind the waiting ALTER
-		if n := s.psql("select count(*) from items"); n != "500" {
+		if n := s.Psql("select count(*) from items"); n != "500" {
 			t.Errorf("a reader got %s", n)
 		}
 	}
-	until(t, "it was tried for again", func() bool {
+	harness.Until(t, "it was tried for again", func() bool {
 		tries := 0
 		for _, r := range replicas {
-			lines, _ := r.err.grep(msg("a lock was not had in time; letting go and trying again"))
+			lines, _ := r.Err.Grep(harness.Msg("a lock was not had in time; letting go and trying again"))
 			tries += len(lines)
 		}
 		return tries >= 3
@@ -191,7 +192,7 @@ func TestTableLockIsLetGoAndTriedForAgain(t *testing.T) {
 		t.Errorf("applied %q while the table was locked", got)
 	}
 	release()
-	exitAll(t, 0, replicas...)
+	harness.ExitAll(t, 0, replicas...)
 	if got := s.applied(); got != "0001 0002" {
 		t.Errorf("applied %q", got)
 	}
@@ -205,21 +206,21 @@ func TestLongMigrationIsNotTakenAway(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, heldAt(2, 3)).with("SCHEMAGATE_LEASE_TTL=2s")
 	open := s.closeBarrier()
-	leader := s.start("up")
+	leader := s.Start("up")
 	s.atBarrier(1)
-	followers := s.startMany(2, "up")
+	followers := s.StartMany(2, "up")
 	for _, f := range followers {
-		f.await(msg("waiting"))
+		f.Await(harness.Msg("waiting"))
 	}
-	first := s.psql("select renewed_at from schemagate_lease")
-	until(t, "the lease was renewed for three TTLs", func() bool {
-		return s.psql(fmt.Sprintf("select renewed_at > timestamptz '%s' + interval '6 seconds' from schemagate_lease", first)) == "t"
+	first := s.Psql("select renewed_at from schemagate_lease")
+	harness.Until(t, "the lease was renewed for three TTLs", func() bool {
+		return s.Psql(fmt.Sprintf("select renewed_at > timestamptz '%s' + interval '6 seconds' from schemagate_lease", first)) == "t"
 	})
 	open()
-	exitAll(t, 0, append(followers, leader)...)
+	harness.ExitAll(t, 0, append(followers, leader)...)
 	s.appliedOnce(3)
 	if got := s.term(); got != "1" {
 		t.Errorf("it took %s terms", got)
 	}
-	leader.neverSays("fenced")
+	leader.NeverSays("fenced")
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/schemagate/schemagate/test/harness"
 	"github.com/schemagate/schemagate/test/servers"
 )
 
@@ -20,8 +21,8 @@ const barrier = "select pg_advisory_xact_lock(7);\n"
 const patient = "-- schemagate: lock_timeout=0\n"
 
 // numbered is a set of n migrations, each of which leaves a trace that can be counted.
-func numbered(n int) files {
-	f := files{
+func numbered(n int) harness.Files {
+	f := harness.Files{
 		"0001_tally.up.sql":   "create table tally (version text);\ninsert into tally values ('0001');\n",
 		"0001_tally.down.sql": "drop table tally;\n",
 	}
@@ -34,53 +35,42 @@ func numbered(n int) files {
 
 func traceOf(i int) string { return fmt.Sprintf("insert into tally values ('%04d');\n", i) }
 
-// and returns the files with others added or put in their place.
-func (f files) and(more files) files {
-	out := files{}
-	for _, m := range []files{f, more} {
-		for name, text := range m {
-			out[name] = text
-		}
-	}
-	return out
-}
-
 // heldAt is a numbered set whose migration k waits at the barrier, after it left its trace.
-func heldAt(k, n int) files {
-	return numbered(n).and(files{fmt.Sprintf("%04d_step.up.sql", k): patient + traceOf(k) + barrier})
+func heldAt(k, n int) harness.Files {
+	return numbered(n).And(harness.Files{fmt.Sprintf("%04d_step.up.sql", k): patient + traceOf(k) + barrier})
 }
 
 // appliedOnce checks, by the traces and by the history, that 1..n are in force and that each was applied once.
 func (s *stage) appliedOnce(n int) {
-	s.t.Helper()
+	s.T.Helper()
 	want := make([]string, n)
 	for i := range want {
 		want[i] = fmt.Sprintf("%04d", i+1)
 	}
 	all := strings.Join(want, " ")
-	if got := s.psql("select string_agg(version, ' ' order by version) from tally"); got != all {
-		s.t.Errorf("the migrations left the traces %q, want %q", got, all)
+	if got := s.Psql("select string_agg(version, ' ' order by version) from tally"); got != all {
+		s.T.Errorf("the migrations left the traces %q, want %q", got, all)
 	}
 	if got := s.applied(); got != all {
-		s.t.Errorf("the history says that %q were applied, want %q", got, all)
+		s.T.Errorf("the history says that %q were applied, want %q", got, all)
 	}
 }
 
 // applied lists the versions of the history's applied events.
 func (s *stage) applied() string {
-	s.t.Helper()
+	s.T.Helper()
 	return s.events("applied")
 }
 
 // events lists the versions of the history's events of a kind, in order.
 func (s *stage) events(kind string) string {
-	s.t.Helper()
-	return s.psql("select coalesce(string_agg(version, ' ' order by id), '') from schemagate_history where kind = '" + kind + "'")
+	s.T.Helper()
+	return s.Psql("select coalesce(string_agg(version, ' ' order by id), '') from schemagate_history where kind = '" + kind + "'")
 }
 
 func (s *stage) term() string {
-	s.t.Helper()
-	return s.psql("select term from schemagate_fence")
+	s.T.Helper()
+	return s.Psql("select term from schemagate_fence")
 }
 
 // holding runs SQL in a transaction that stays open until the returned function is called.
@@ -108,16 +98,16 @@ func holding(t *testing.T, url, sql string) (release func()) {
 
 // closeBarrier makes migrations wait at the barrier until the returned function is called.
 func (s *stage) closeBarrier() (open func()) {
-	s.t.Helper()
-	return holding(s.t, s.url, barrier)
+	s.T.Helper()
+	return holding(s.T, s.URL, barrier)
 }
 
 // atBarrier waits until n sessions wait at the barrier, and names their process ids.
 func (s *stage) atBarrier(n int) string {
-	s.t.Helper()
+	s.T.Helper()
 	pids := ""
-	until(s.t, fmt.Sprintf("%d session(s) wait at the barrier", n), func() bool {
-		out := s.psql("select count(*), coalesce(string_agg(pid::text, ' '), '') from pg_locks where locktype = 'advisory' and not granted " +
+	harness.Until(s.T, fmt.Sprintf("%d session(s) wait at the barrier", n), func() bool {
+		out := s.Psql("select count(*), coalesce(string_agg(pid::text, ' '), '') from pg_locks where locktype = 'advisory' and not granted " +
 			"and database = (select oid from pg_database where datname = current_database())")
 		count, list, _ := strings.Cut(out, "|")
 		pids = list
@@ -128,21 +118,21 @@ func (s *stage) atBarrier(n int) string {
 
 // sessions counts schemagate's sessions in the database whose application name holds the text.
 func (s *stage) sessions(part string) string {
-	s.t.Helper()
-	return s.psql("select count(*) from pg_stat_activity where datname = current_database() and application_name like 'schemagate/%" + part + "%'")
+	s.T.Helper()
+	return s.Psql("select count(*) from pg_stat_activity where datname = current_database() and application_name like 'schemagate/%" + part + "%'")
 }
 
 func (s *stage) pidGone(pid string) bool {
-	s.t.Helper()
-	return s.psql("select count(*) from pg_stat_activity where pid = "+pid) == "0"
+	s.T.Helper()
+	return s.Psql("select count(*) from pg_stat_activity where pid = "+pid) == "0"
 }
 
 var dumpNoise = regexp.MustCompile(`(?m)^(--.*|\\(un)?restrict .*|)\n`)
 
 // dump is the database as pg_dump writes it, without our own tables' rows unless asked for.
 func (s *stage) dump(options ...string) string {
-	s.t.Helper()
-	return dump(s.t, s.url, options...)
+	s.T.Helper()
+	return dump(s.T, s.URL, options...)
 }
 
 // withoutUs leaves our tables out; withoutOurRows keeps their definitions.

@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/schemagate/schemagate/test/harness"
 	"github.com/schemagate/schemagate/test/servers"
 )
 
@@ -18,19 +19,19 @@ func TestLeaderKilledInsideAMigration(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, heldAt(2, 3))
 	open := s.closeBarrier()
-	leader := s.with("SCHEMAGATE_REPLICA=first").start("up")
+	leader := s.with("SCHEMAGATE_REPLICA=first").Start("up")
 	dead := s.atBarrier(1)
-	followers := s.startMany(2, "up")
+	followers := s.StartMany(2, "up")
 	for _, f := range followers {
-		f.await(msg("waiting"))
+		f.Await(harness.Msg("waiting"))
 	}
-	leader.kill()
-	until(t, "the dead leader's statement has ended", func() bool { return s.pidGone(dead) })
-	until(t, "a follower is at the barrier", func() bool { return s.sessions("/t2/%/migrate") == "1" && s.atBarrier(1) != dead })
+	leader.Kill()
+	harness.Until(t, "the dead leader's statement has ended", func() bool { return s.pidGone(dead) })
+	harness.Until(t, "a follower is at the barrier", func() bool { return s.sessions("/t2/%/migrate") == "1" && s.atBarrier(1) != dead })
 	open()
-	exitAll(t, 0, followers...)
+	harness.ExitAll(t, 0, followers...)
 	s.appliedOnce(3)
-	if !followers[0].said("presence is gone") && !followers[1].said("presence is gone") {
+	if !followers[0].Said("presence is gone") && !followers[1].Said("presence is gone") {
 		t.Errorf("no follower says why it took over: %s%s", followers[0], followers[1])
 	}
 	if got := s.events("failed"); got != "" {
@@ -41,39 +42,39 @@ func TestLeaderKilledInsideAMigration(t *testing.T) {
 // The leader is killed while its index build waits for a transaction of somebody else. What it leaves is an invalid index.
 func TestLeaderKilledInsideAnIndexBuild(t *testing.T) {
 	t.Parallel()
-	s := newStage(t, files{"0001_items.up.sql": indexed()["0001_items.up.sql"]})
-	s.up()
-	release := holding(t, s.url, "update items set n = n")
-	s.write(indexed())
+	s := newStage(t, harness.Files{"0001_items.up.sql": indexed()["0001_items.up.sql"]})
+	s.Up()
+	release := holding(t, s.URL, "update items set n = n")
+	s.Write(indexed())
 	building := func() (pid string) {
-		until(t, "a build waits for the transaction", func() bool {
-			pid = s.psql("select pid from pg_stat_activity where datname = current_database() and application_name like '%/migrate' " +
+		harness.Until(t, "a build waits for the transaction", func() bool {
+			pid = s.Psql("select pid from pg_stat_activity where datname = current_database() and application_name like '%/migrate' " +
 				"and state = 'active' and wait_event_type = 'Lock'")
 			return pid != ""
 		})
 		return pid
 	}
-	leader := s.start("up")
+	leader := s.Start("up")
 	dead := building()
-	followers := s.startMany(2, "up")
+	followers := s.StartMany(2, "up")
 	for _, f := range followers {
-		f.await(msg("waiting"))
+		f.Await(harness.Msg("waiting"))
 	}
-	if got := s.psql("select indisvalid from pg_index where indexrelid = 'items_n'::regclass"); got != "f" {
+	if got := s.Psql("select indisvalid from pg_index where indexrelid = 'items_n'::regclass"); got != "f" {
 		t.Errorf("the index under construction is valid: %q", got)
 	}
-	leader.kill()
-	until(t, "the dead leader's statement has ended", func() bool { return s.pidGone(dead) })
+	leader.Kill()
+	harness.Until(t, "the dead leader's statement has ended", func() bool { return s.pidGone(dead) })
 	if again := building(); again == dead {
 		t.Errorf("pid %s is still building", dead)
 	}
 	release()
-	exitAll(t, 0, followers...)
+	harness.ExitAll(t, 0, followers...)
 	s.indexesAre("items_n true")
 	if got := s.applied(); got != "0001 0002" {
 		t.Errorf("applied %q", got)
 	}
-	if !followers[0].said("presence is gone") && !followers[1].said("presence is gone") {
+	if !followers[0].Said("presence is gone") && !followers[1].Said("presence is gone") {
 		t.Errorf("no follower says why it took over: %s%s", followers[0], followers[1])
 	}
 }
@@ -106,16 +107,16 @@ func TestLeaderKilledRightAfterItsCommit(t *testing.T) {
 	s := newStage(t, numbered(3))
 	proxy := servers.Proxy(t, servers.SharedPostgres(t).Addr())
 	committed := commitOf(proxy, "0002", servers.Swallow)
-	leader := s.at(proxy.Through(s.url)).start("up")
+	leader := s.at(proxy.Through(s.URL)).Start("up")
 	<-committed
-	follower := s.start("up")
-	follower.await(msg("waiting"))
+	follower := s.Start("up")
+	follower.Await(harness.Msg("waiting"))
 	if got := s.applied(); got != "0001 0002" {
 		t.Errorf("applied %q by the dead leader", got)
 	}
-	leader.kill()
-	follower.exits(0)
-	follower.says("presence is gone")
+	leader.Kill()
+	follower.Exits(0)
+	follower.Says("presence is gone")
 	s.appliedOnce(3)
 }
 
@@ -125,22 +126,22 @@ func TestConnectionBrokenRightAfterACommit(t *testing.T) {
 	s := newStage(t, numbered(3))
 	proxy := servers.Proxy(t, servers.SharedPostgres(t).Addr())
 	committed := commitOf(proxy, "0002", servers.Cut)
-	leader := s.at(proxy.Through(s.url)).start("up")
+	leader := s.at(proxy.Through(s.URL)).Start("up")
 	<-committed
-	leader.exits(0)
-	leader.says(msg("outcome unknown; the history will tell"))
+	leader.Exits(0)
+	leader.Says(harness.Msg("outcome unknown; the history will tell"))
 	s.appliedOnce(3)
 }
 
 // A leader that is silent past its TTL loses the lease. When it comes to itself it commits nothing, says that it was fenced,
 // and follows.
 func TestSilentLeaderIsFenced(t *testing.T) {
-	for name, silence := range map[string]func(*replica, *servers.TCPProxy) (end func()){
-		"stopped": func(r *replica, _ *servers.TCPProxy) func() {
-			r.signal(syscall.SIGSTOP)
-			return func() { r.signal(syscall.SIGCONT) }
+	for name, silence := range map[string]func(*harness.Replica, *servers.TCPProxy) (end func()){
+		"stopped": func(r *harness.Replica, _ *servers.TCPProxy) func() {
+			r.Signal(syscall.SIGSTOP)
+			return func() { r.Signal(syscall.SIGCONT) }
 		},
-		"cut off": func(_ *replica, p *servers.TCPProxy) func() {
+		"cut off": func(_ *harness.Replica, p *servers.TCPProxy) func() {
 			p.Blackhole(servers.Both)
 			return p.Heal
 		},
@@ -150,21 +151,21 @@ func TestSilentLeaderIsFenced(t *testing.T) {
 			s := newStage(t, heldAt(2, 3)).with("SCHEMAGATE_LEASE_TTL=2s")
 			proxy := servers.Proxy(t, servers.SharedPostgres(t).Addr())
 			open := s.closeBarrier()
-			stale := s.at(proxy.Through(s.url)).with("SCHEMAGATE_REPLICA=stale").start("up")
+			stale := s.at(proxy.Through(s.URL)).with("SCHEMAGATE_REPLICA=stale").Start("up")
 			pid := s.atBarrier(1)
 			end := silence(stale, proxy)
-			next := s.with("SCHEMAGATE_REPLICA=next").start("up")
-			next.await(msg("elected"))
-			until(t, "the stale leader's session has ended", func() bool { return s.pidGone(pid) })
+			next := s.with("SCHEMAGATE_REPLICA=next").Start("up")
+			next.Await(harness.Msg("elected"))
+			harness.Until(t, "the stale leader's session has ended", func() bool { return s.pidGone(pid) })
 			s.atBarrier(1)
 			end() // it meets the new leader's term while that is at work
-			stale.await(msg("fenced"))
-			stale.await(msg("waiting"))
+			stale.Await(harness.Msg("fenced"))
+			stale.Await(harness.Msg("waiting"))
 			open()
-			exitAll(t, 0, next, stale)
+			harness.ExitAll(t, 0, next, stale)
 			s.appliedOnce(3)
-			next.neverSays("presence is gone") // it was there all the time
-			if got := s.psql("select distinct replica from schemagate_history where version in ('0002', '0003')"); got != "next" {
+			next.NeverSays("presence is gone") // it was there all the time
+			if got := s.Psql("select distinct replica from schemagate_history where version in ('0002', '0003')"); got != "next" {
 				t.Errorf("0002 and 0003 are %q's, want them the next leader's", got)
 			}
 		})
@@ -178,20 +179,20 @@ func TestLeaderEndedBySignal(t *testing.T) {
 			t.Parallel()
 			s := newStage(t, heldAt(2, 3))
 			open := s.closeBarrier()
-			leader := s.start("up")
+			leader := s.Start("up")
 			s.atBarrier(1)
-			followers := s.startMany(2, "up")
+			followers := s.StartMany(2, "up")
 			for _, f := range followers {
-				f.await(msg("waiting"))
+				f.Await(harness.Msg("waiting"))
 			}
-			leader.signal(sig)
-			leader.exits(code)
+			leader.Signal(sig)
+			leader.Exits(code)
 			s.atBarrier(1)
 			open()
-			exitAll(t, 0, followers...)
+			harness.ExitAll(t, 0, followers...)
 			s.appliedOnce(3)
 			for _, f := range followers {
-				f.neverSays("presence is gone", "failed")
+				f.NeverSays("presence is gone", "failed")
 			}
 			if got := s.events("failed"); got != "" {
 				t.Errorf("%q is recorded as failed", got)
@@ -210,24 +211,24 @@ func TestLeadersSessionsAreEnded(t *testing.T) {
 			t.Parallel()
 			s := newStage(t, heldAt(2, 3))
 			open := s.closeBarrier()
-			leader := s.start("up")
+			leader := s.Start("up")
 			s.atBarrier(1)
-			follower := s.start("up")
-			follower.await(msg("waiting"))
-			ended := s.psql("select string_agg(pid::text, ',') from pg_stat_activity where datname = current_database() " +
+			follower := s.Start("up")
+			follower.Await(harness.Msg("waiting"))
+			ended := s.Psql("select string_agg(pid::text, ',') from pg_stat_activity where datname = current_database() " +
 				"and application_name like 'schemagate/%" + which + "%' and application_name not like '%/look'")
 			if ended == "" {
 				t.Fatal("no session to end")
 			}
-			s.psql("select pg_terminate_backend(pid) from unnest(array[" + ended + "]) pid")
-			until(t, "they are gone", func() bool {
-				return s.psql("select count(*) from pg_stat_activity where pid in ("+ended+")") == "0"
+			s.Psql("select pg_terminate_backend(pid) from unnest(array[" + ended + "]) pid")
+			harness.Until(t, "they are gone", func() bool {
+				return s.Psql("select count(*) from pg_stat_activity where pid in ("+ended+")") == "0"
 			})
 			s.atBarrier(1)
 			open()
-			exitAll(t, 0, leader, follower)
+			harness.ExitAll(t, 0, leader, follower)
 			s.appliedOnce(3)
-			if strings.Contains(which, "migrate") && !leader.said(msg("interrupted")) {
+			if strings.Contains(which, "migrate") && !leader.Said(harness.Msg("interrupted")) {
 				t.Errorf("it does not say that it was interrupted: %s", leader)
 			}
 			if got := s.events("failed"); got != "" {
@@ -248,10 +249,10 @@ func TestServerRestartsInsideAMigration(t *testing.T) {
 			pg := servers.Postgres(t)
 			s := stageOn(t, pg.NewDatabase(t), heldAt(2, 3))
 			s.closeBarrier() // the server's end opens it
-			replicas := s.startMany(3, "up")
+			replicas := s.StartMany(3, "up")
 			s.atBarrier(1)
 			bounce(pg)
-			exitAll(t, 0, replicas...)
+			harness.ExitAll(t, 0, replicas...)
 			s.appliedOnce(3)
 			if got := s.events("failed"); got != "" {
 				t.Errorf("%q is recorded as failed", got)
@@ -279,18 +280,18 @@ func TestFailoverInsideAMigration(t *testing.T) {
 
 	proxy := servers.Proxy(t, primary.Addr())
 	s := stageOn(t, primary.NewDatabase(t), heldAt(2, 3))
-	after := s.at(strings.Replace(s.url, primary.Addr(), standby.Addr(), 1))
+	after := s.at(strings.Replace(s.URL, primary.Addr(), standby.Addr(), 1))
 	s.closeBarrier() // the primary's end opens it
-	replicas := s.at(proxy.Through(s.url)).startMany(3, "up")
+	replicas := s.at(proxy.Through(s.URL)).StartMany(3, "up")
 	s.atBarrier(1)
-	lsn := s.psql("select pg_current_wal_lsn()")
-	until(t, "the standby has what is committed", func() bool {
+	lsn := s.Psql("select pg_current_wal_lsn()")
+	harness.Until(t, "the standby has what is committed", func() bool {
 		return standby.Exec(t, "select pg_last_wal_replay_lsn() >= '"+lsn+"'") == "t"
 	})
 	primary.Kill()
 	standby.Exec(t, "select pg_promote()")
 	proxy.Retarget(standby.Addr())
-	exitAll(t, 0, replicas...)
+	harness.ExitAll(t, 0, replicas...)
 	after.appliedOnce(3)
 	if got := after.events("failed"); got != "" {
 		t.Errorf("%q is recorded as failed", got)

@@ -17,9 +17,9 @@ func TestDemo(t *testing.T) {
 	if out, err := exec.Command("go", "build", "-o", plain, "github.com/schemagate/schemagate/cmd/schemagate").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	r := s.startCommand(exec.Command(plain, "demo"))
-	r.exits(0)
-	out := r.out.text()
+	r := s.StartCommand(exec.Command(plain, "demo"))
+	r.Exits(0)
+	out := r.Out.Text()
 	for _, text := range []string{"is killed with SIGKILL", "serving release 2", "Every migration was applied once", "0005_build_price_history", "complete"} {
 		if !strings.Contains(out, text) {
 			t.Errorf("it does not show %q:\n%s", text, out)
@@ -28,7 +28,7 @@ func TestDemo(t *testing.T) {
 	if n := strings.Count(out, "applied   0005_build_price_history"); n != 1 {
 		t.Errorf("the history tells of the slow migration %d times:\n%s", n, out)
 	}
-	for _, kv := range s.env {
+	for _, kv := range s.Env {
 		if dir, ok := strings.CutPrefix(kv, "TMPDIR="); ok {
 			if left, err := filepath.Glob(filepath.Join(dir, "*")); err != nil || len(left) > 0 {
 				t.Errorf("it left %v, %v", left, err)

@@ -5,15 +5,17 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/schemagate/schemagate/test/harness"
 )
 
 // The files that people have: everything that a splitter or a shared session could get wrong.
 func TestPostgresFiles(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, nil)
-	role := newRole(t, s.url, "")
-	s.psql("grant create on schema public to " + role)
-	s.write(files{
+	role := newRole(t, s.URL, "")
+	s.Psql("grant create on schema public to " + role)
+	s.Write(harness.Files{
 		"0001_quotes.up.sql": `create table notes (id int, body text); -- a ; in a comment
 insert into notes values (1, 'it''s; one'), (2, $$two; ' and -- three$$), (3, $tag$ $$;$$ $tag$), (4, E'four\';');
 /* a comment ; /* nested ; */ still a comment ' $$ ; */
@@ -46,7 +48,7 @@ create table "odd;name" ("col;umn" int);
 		"0017_savepoint.up.sql": "savepoint before_it;\ninsert into wrapped values (10);\nrollback to before_it;\n" +
 			"insert into wrapped values (11);\nrelease before_it;\n",
 	})
-	s.up()
+	s.Up()
 	for sql, want := range map[string]string{
 		"select id, body from notes order by id":                                           "1|IT'S; ONE;!\n2|two; ' and -- three\n3| $$;$$ \n4|four';\n8|back\\slash\n10|dat;a",
 		"select m from moods":                                                              "happy",
@@ -62,14 +64,14 @@ create table "odd;name" ("col;umn" int);
 		"select count(*) from pg_class where relname in ('notes_id', 'loose_n')":                                          "2",
 		"select count(*) from pg_class where relname = 'odd;name'":                                                        "1",
 	} {
-		if got := s.psql(sql); got != want {
+		if got := s.Psql(sql); got != want {
 			t.Errorf("%s: %q, want %q", sql, got, want)
 		}
 	}
 	if got := strings.Fields(s.applied()); len(got) != 17 {
 		t.Errorf("applied %v, want 17", got)
 	}
-	s.up() // and all of it is recognised
+	s.Up() // and all of it is recognised
 }
 
 // Errors name the line of the file, whatever stands before the statement.
@@ -84,9 +86,9 @@ func TestErrorsNameTheLine(t *testing.T) {
 		"ended inside":            {"do $$\nbegin\n  commit;\nend $$;\n", ":1: invalid transaction termination"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := newStage(t, files{"0001_broken.up.sql": c.text})
-			s.expect(70, "up").says("apply 0001_broken.up.sql" + c.want)
-			if got := s.psql("select count(*) from pg_class where relname in ('a', 'b')"); got != "0" {
+			s := newStage(t, harness.Files{"0001_broken.up.sql": c.text})
+			s.Expect(70, "up").Says("apply 0001_broken.up.sql" + c.want)
+			if got := s.Psql("select count(*) from pg_class where relname in ('a', 'b')"); got != "0" {
 				t.Errorf("%s tables were left", got)
 			}
 		})
@@ -98,63 +100,63 @@ func TestBrokenSets(t *testing.T) {
 	t.Parallel()
 	good := numbered(2)
 	for name, c := range map[string]struct {
-		files files
+		files harness.Files
 		want  []string
 	}{
-		"commit in the middle":    {good.and(files{"0003_x.up.sql": "select 1;\n\ncommit;\nselect 2;\n"}), []string{"0003_x.up.sql:3: COMMIT in a migration"}},
-		"rollback":                {good.and(files{"0003_x.up.sql": "select 1;\nrollback;\n"}), []string{"0003_x.up.sql:2: ROLLBACK in a migration"}},
-		"two transactions":        {good.and(files{"0003_x.up.sql": "begin;\nselect 1;\ncommit;\nbegin;\nselect 2;\ncommit;\n"}), []string{"0003_x.up.sql:3: COMMIT", "0003_x.up.sql:4: BEGIN"}},
-		"isolation":               {good.and(files{"0003_x.up.sql": "begin isolation level serializable;\nselect 1;\ncommit;\n"}), []string{"0003_x.up.sql:1: BEGIN"}},
-		"prepare transaction":     {good.and(files{"0003_x.up.sql": "select 1;\nprepare transaction 'x';\n"}), []string{"0003_x.up.sql:2: PREPARE TRANSACTION"}},
-		"begin without a commit":  {good.and(files{"0003_x.up.sql": "begin;\nselect 1;\n"}), []string{"0003_x.up.sql:1: BEGIN"}},
-		"concurrently with other": {good.and(files{"0003_x.up.sql": "select 1;\ncreate index concurrently on tally (version);\n"}), []string{"0003_x.up.sql:2: CREATE INDEX CONCURRENTLY", "no-transaction"}},
-		"one version twice":       {good.and(files{"2_other.up.sql": "select 1;\n"}), []string{"version 2 is also that of 0002_step.up.sql", "2_other.up.sql"}},
-		"an empty file":           {good.and(files{"0003_x.up.sql": " \n"}), []string{"0003_x.up.sql: is empty"}},
-		"only comments":           {good.and(files{"0003_x.up.sql": "-- later\n"}), []string{"0003_x.up.sql: holds no statement to apply"}},
-		"an open quote":           {good.and(files{"0003_x.up.sql": "select 1;\nselect 'open;\n"}), []string{"0003_x.up.sql:2: "}},
-		"UTF-16":                  {good.and(files{"0003_x.up.sql": "\xff\xfes\x00e\x00"}), []string{"0003_x.up.sql:1: is UTF-16"}},
-		"an unknown directive":    {good.and(files{"0003_x.up.sql": "-- schemagate: no-transction\nselect 1;\n"}), []string{`0003_x.up.sql:1: unknown directive "no-transction"`, `did you mean "no-transaction"`}},
-		"a way back alone":        {good.and(files{"0003_x.down.sql": "select 1;\n"}), []string{"0003_x.down.sql: is a way back without a way up"}},
-		"two formats":             {good.and(files{"0003_x.sql": "-- +goose Up\nselect 1;\n"}), []string{"0003_x.sql: looks like goose, but 0001_tally"}},
-		"all problems at once":    {good.and(files{"0003_x.up.sql": "", "0004_y.up.sql": "commit;\n"}), []string{"0003_x.up.sql: is empty", "0004_y.up.sql:1: COMMIT"}},
-		"an empty folder":         {files{}, []string{"SCHEMAGATE_MIGRATIONS=", "holds no migration", "mounted"}},
+		"commit in the middle":    {good.And(harness.Files{"0003_x.up.sql": "select 1;\n\ncommit;\nselect 2;\n"}), []string{"0003_x.up.sql:3: COMMIT in a migration"}},
+		"rollback":                {good.And(harness.Files{"0003_x.up.sql": "select 1;\nrollback;\n"}), []string{"0003_x.up.sql:2: ROLLBACK in a migration"}},
+		"two transactions":        {good.And(harness.Files{"0003_x.up.sql": "begin;\nselect 1;\ncommit;\nbegin;\nselect 2;\ncommit;\n"}), []string{"0003_x.up.sql:3: COMMIT", "0003_x.up.sql:4: BEGIN"}},
+		"isolation":               {good.And(harness.Files{"0003_x.up.sql": "begin isolation level serializable;\nselect 1;\ncommit;\n"}), []string{"0003_x.up.sql:1: BEGIN"}},
+		"prepare transaction":     {good.And(harness.Files{"0003_x.up.sql": "select 1;\nprepare transaction 'x';\n"}), []string{"0003_x.up.sql:2: PREPARE TRANSACTION"}},
+		"begin without a commit":  {good.And(harness.Files{"0003_x.up.sql": "begin;\nselect 1;\n"}), []string{"0003_x.up.sql:1: BEGIN"}},
+		"concurrently with other": {good.And(harness.Files{"0003_x.up.sql": "select 1;\ncreate index concurrently on tally (version);\n"}), []string{"0003_x.up.sql:2: CREATE INDEX CONCURRENTLY", "no-transaction"}},
+		"one version twice":       {good.And(harness.Files{"2_other.up.sql": "select 1;\n"}), []string{"version 2 is also that of 0002_step.up.sql", "2_other.up.sql"}},
+		"an empty file":           {good.And(harness.Files{"0003_x.up.sql": " \n"}), []string{"0003_x.up.sql: is empty"}},
+		"only comments":           {good.And(harness.Files{"0003_x.up.sql": "-- later\n"}), []string{"0003_x.up.sql: holds no statement to apply"}},
+		"an open quote":           {good.And(harness.Files{"0003_x.up.sql": "select 1;\nselect 'open;\n"}), []string{"0003_x.up.sql:2: "}},
+		"UTF-16":                  {good.And(harness.Files{"0003_x.up.sql": "\xff\xfes\x00e\x00"}), []string{"0003_x.up.sql:1: is UTF-16"}},
+		"an unknown directive":    {good.And(harness.Files{"0003_x.up.sql": "-- schemagate: no-transction\nselect 1;\n"}), []string{`0003_x.up.sql:1: unknown directive "no-transction"`, `did you mean "no-transaction"`}},
+		"a way back alone":        {good.And(harness.Files{"0003_x.down.sql": "select 1;\n"}), []string{"0003_x.down.sql: is a way back without a way up"}},
+		"two formats":             {good.And(harness.Files{"0003_x.sql": "-- +goose Up\nselect 1;\n"}), []string{"0003_x.sql: looks like goose, but 0001_tally"}},
+		"all problems at once":    {good.And(harness.Files{"0003_x.up.sql": "", "0004_y.up.sql": "commit;\n"}), []string{"0003_x.up.sql: is empty", "0004_y.up.sql:1: COMMIT"}},
+		"an empty folder":         {harness.Files{}, []string{"SCHEMAGATE_MIGRATIONS=", "holds no migration", "mounted"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newStage(t, c.files).with("SCHEMAGATE_LOG_FORMAT=json")
 			run, mark := s.marked()
-			s.expect(65, run...).says(c.want...)
+			s.Expect(65, run...).Says(c.want...)
 			s.keptShut(mark)
 		})
 	}
 	t.Run("a file that can't be read", func(t *testing.T) {
 		s := newStage(t, good)
-		if err := os.Symlink(filepath.Join(s.dir, "nowhere"), filepath.Join(s.dir, "0003_x.up.sql")); err != nil {
+		if err := os.Symlink(filepath.Join(s.Dir, "nowhere"), filepath.Join(s.Dir, "0003_x.up.sql")); err != nil {
 			t.Fatal(err)
 		}
 		run, mark := s.marked()
-		s.expect(65, run...).says("0003_x.up.sql: can't be read (no such file or directory)")
+		s.Expect(65, run...).Says("0003_x.up.sql: can't be read (no such file or directory)")
 		s.keptShut(mark)
 	})
 	t.Run("no folder", func(t *testing.T) {
 		s := newStage(t, good)
 		run, mark := s.marked()
-		s.with("SCHEMAGATE_MIGRATIONS="+filepath.Join(s.dir, "nowhere")).expect(65, run...).says("nowhere", "can't be read (no such file or directory)")
+		s.with("SCHEMAGATE_MIGRATIONS="+filepath.Join(s.Dir, "nowhere")).Expect(65, run...).Says("nowhere", "can't be read (no such file or directory)")
 		s.keptShut(mark)
 	})
 	t.Run("a file instead of a folder", func(t *testing.T) {
 		s := newStage(t, good)
 		run, mark := s.marked()
-		s.with("SCHEMAGATE_MIGRATIONS="+filepath.Join(s.dir, "0001_tally.up.sql")).expect(65, run...).says("SCHEMAGATE_MIGRATIONS=")
+		s.with("SCHEMAGATE_MIGRATIONS="+filepath.Join(s.Dir, "0001_tally.up.sql")).Expect(65, run...).Says("SCHEMAGATE_MIGRATIONS=")
 		s.keptShut(mark)
 	})
 }
 
 func (s *stage) keptShut(mark string) {
-	s.t.Helper()
+	s.T.Helper()
 	if lines(mark) != 0 {
-		s.t.Error("the app was started")
+		s.T.Error("the app was started")
 	}
-	if got := s.psql("select count(*) from pg_class where relname like 'schemagate%'"); got != "0" {
-		s.t.Errorf("%s of our tables were made", got)
+	if got := s.Psql("select count(*) from pg_class where relname like 'schemagate%'"); got != "0" {
+		s.T.Errorf("%s of our tables were made", got)
 	}
 }

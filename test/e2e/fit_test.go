@@ -4,19 +4,21 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/schemagate/schemagate/test/harness"
 )
 
 // A file that was changed after it was applied keeps the gate shut, and the message says what to do.
 func TestChangedAfterItWasApplied(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, numbered(3))
-	s.up()
+	s.Up()
 	original := numbered(3)["0002_step.up.sql"]
-	s.write(files{"0002_step.up.sql": "-- tidied up\n" + original})
+	s.Write(harness.Files{"0002_step.up.sql": "-- tidied up\n" + original})
 	before := s.dump()
 	run, mark := s.marked()
 	for _, args := range [][]string{run, {"up"}, {"wait"}, {"validate", "--database"}, {"plan"}} {
-		s.expect(65, args...).says("0002_step.up.sql: changed after it was applied on ",
+		s.Expect(65, args...).Says("0002_step.up.sql: changed after it was applied on ",
 			"restore the file as it was and write a new migration", "schemagate down --to")
 	}
 	if lines(mark) != 0 {
@@ -25,13 +27,13 @@ func TestChangedAfterItWasApplied(t *testing.T) {
 	sameText(t, "the dump", s.dump(), before)
 
 	t.Log("a newer migration beside it changes nothing about that")
-	s.write(files{"0004_step.up.sql": traceOf(4)})
-	s.expect(65, "up")
+	s.Write(harness.Files{"0004_step.up.sql": traceOf(4)})
+	s.Expect(65, "up")
 	s.appliedOnce(3)
 
 	t.Log("line ends and a BOM are no change")
-	s.write(files{"0002_step.up.sql": "\ufeff" + strings.ReplaceAll(original, "\n", "\r\n")})
-	s.up()
+	s.Write(harness.Files{"0002_step.up.sql": "\ufeff" + strings.ReplaceAll(original, "\n", "\r\n")})
+	s.Up()
 	s.appliedOnce(4)
 }
 
@@ -39,10 +41,10 @@ func TestChangedAfterItWasApplied(t *testing.T) {
 func TestOlderReleaseStarts(t *testing.T) {
 	t.Parallel()
 	newer := newStage(t, numbered(4)).with("SCHEMAGATE_RELEASE=2")
-	newer.up()
+	newer.Up()
 	older := newer.folder(numbered(2)).with("SCHEMAGATE_RELEASE=1")
 	run, mark := older.marked()
-	exitAll(t, 0, older.startMany(3, run...)...)
+	harness.ExitAll(t, 0, older.StartMany(3, run...)...)
 	if n := lines(mark); n != 3 {
 		t.Errorf("%d apps were started, want 3", n)
 	}
@@ -52,14 +54,14 @@ func TestOlderReleaseStarts(t *testing.T) {
 		Gate           string
 		Applied, Ahead []string
 	}
-	older.expect(0, "status", "--json").json(&status)
+	older.Expect(0, "status", "--json").JSON(&status)
 	if status.Gate != "open" || len(status.Applied) != 2 || strings.Join(status.Ahead, " ") != "0003 0004" {
 		t.Errorf("the older release's status is %+v", status)
 	}
-	if out := older.expect(0, "status").out.text(); !strings.Contains(out, "0003 0004 (a newer release was here)") {
+	if out := older.Expect(0, "status").Out.Text(); !strings.Contains(out, "0003 0004 (a newer release was here)") {
 		t.Errorf("status shows\n%s", out)
 	}
-	newer.up()
+	newer.Up()
 }
 
 // A migration that came in late is applied, with a warning.
@@ -70,85 +72,85 @@ func TestOutOfOrder(t *testing.T) {
 	delete(f, "0003_step.up.sql")
 	delete(f, "0003_step.down.sql")
 	s := newStage(t, f)
-	s.up()
-	s.write(files{"0003_step.up.sql": late})
-	r := s.up()
-	r.says(`"level":"warn"`, "0003_step.up.sql is out of order: 0004 is in force already; it is applied now")
+	s.Up()
+	s.Write(harness.Files{"0003_step.up.sql": late})
+	r := s.Up()
+	r.Says(`"level":"warn"`, "0003_step.up.sql is out of order: 0004 is in force already; it is applied now")
 	if got := s.applied(); got != "0001 0002 0004 0003" {
 		t.Errorf("applied %q", got)
 	}
-	s.up().neverSays("out of order")
+	s.Up().NeverSays("out of order")
 }
 
 // A migration that would break older releases never gates: it is left for later and said to be. On the operator's word it is
 // applied, and older releases no longer serve.
 func TestContract(t *testing.T) {
 	t.Parallel()
-	s := newStage(t, numbered(2).and(files{
+	s := newStage(t, numbered(2).And(harness.Files{
 		"0003_step.up.sql": "-- schemagate: phase=contract\n" + traceOf(3),
 		"0004_step.up.sql": traceOf(4),
 	}))
-	exitAll(t, 0, s.startMany(3, "up")...)
+	harness.ExitAll(t, 0, s.StartMany(3, "up")...)
 	if got := s.applied(); got != "0001 0002 0004" {
 		t.Errorf("applied %q", got)
 	}
-	if out := s.expect(0, "plan").out.text(); !strings.Contains(out, "0003_step does not gate this release; it waits for ") {
+	if out := s.Expect(0, "plan").Out.Text(); !strings.Contains(out, "0003_step does not gate this release; it waits for ") {
 		t.Errorf("plan shows\n%s", out)
 	}
-	s.up()
+	s.Up()
 	older := s.folder(numbered(2))
-	addr := freePort(t)
-	serves := older.with("SCHEMAGATE_HTTP_ADDR=" + addr).start("sidecar")
-	serves.await(msg("gate open"))
+	addr := harness.FreePort(t)
+	serves := older.with("SCHEMAGATE_HTTP_ADDR=" + addr).Start("sidecar")
+	serves.Await(harness.Msg("gate open"))
 	awaitCode(t, addr, "/readyz", 200)
 
-	s.expect(0, "up", "--contract")
+	s.Expect(0, "up", "--contract")
 	if got := s.applied(); got != "0001 0002 0004 0003" {
 		t.Errorf("applied %q", got)
 	}
 	run, mark := older.marked()
-	older.expect(65, run...).says("this release's set ends at 0002, and the schema has left everything before 0003 behind")
-	older.expect(65, "wait")
+	older.Expect(65, run...).Says("this release's set ends at 0002, and the schema has left everything before 0003 behind")
+	older.Expect(65, "wait")
 	if lines(mark) != 0 {
 		t.Error("the older app was started")
 	}
-	serves.await(msg("gate closed"))
+	serves.Await(harness.Msg("gate closed"))
 	awaitCode(t, addr, "/readyz", 503)
-	s.up()
-	s.expect(0, "up", "--contract")
+	s.Up()
+	s.Expect(0, "up", "--contract")
 	if got := s.applied(); got != "0001 0002 0004 0003" {
 		t.Errorf("applied %q", got)
 	}
-	serves.signal(syscall.SIGTERM)
-	serves.exits(143)
+	serves.Signal(syscall.SIGTERM)
+	serves.Exits(143)
 }
 
 // Services that share a database, and a schema, share nothing else.
 func TestServicesAreSeparate(t *testing.T) {
 	t.Parallel()
-	shop := newStage(t, files{"0001_a.up.sql": "create table shop_a (n int);\n", "0001_a.down.sql": "drop table shop_a;\n"}).with("SCHEMAGATE_SERVICE=shop")
-	blog := shop.folder(files{"0001_a.up.sql": "create table blog_a (n int);\n", "0001_a.down.sql": "drop table blog_a;\n"}).with("SCHEMAGATE_SERVICE=blog")
-	exitAll(t, 0, shop.start("up"), blog.start("up"))
-	shop.expect(0, "down")
-	if got := shop.psql("select string_agg(relname, ' ') from pg_class where relname in ('shop_a', 'blog_a')"); got != "blog_a" {
+	shop := newStage(t, harness.Files{"0001_a.up.sql": "create table shop_a (n int);\n", "0001_a.down.sql": "drop table shop_a;\n"}).with("SCHEMAGATE_SERVICE=shop")
+	blog := shop.folder(harness.Files{"0001_a.up.sql": "create table blog_a (n int);\n", "0001_a.down.sql": "drop table blog_a;\n"}).with("SCHEMAGATE_SERVICE=blog")
+	harness.ExitAll(t, 0, shop.Start("up"), blog.Start("up"))
+	shop.Expect(0, "down")
+	if got := shop.Psql("select string_agg(relname, ' ') from pg_class where relname in ('shop_a', 'blog_a')"); got != "blog_a" {
 		t.Errorf("the tables are %q, want blog_a", got)
 	}
-	blog.up()
-	shop.expect(65, "up").says("on hold")
+	blog.Up()
+	shop.Expect(65, "up").Says("on hold")
 }
 
 // Our tables live where SCHEMAGATE_SCHEMA says; a second set of them is an error.
 func TestSchemaOfOurTables(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, numbered(2)).with("SCHEMAGATE_SCHEMA=deploys")
-	exitAll(t, 0, s.startMany(3, "up")...)
-	if got := s.psql("select distinct nspname from pg_class c join pg_namespace n on n.oid = relnamespace where relname like 'schemagate_%'"); got != "deploys" {
+	harness.ExitAll(t, 0, s.StartMany(3, "up")...)
+	if got := s.Psql("select distinct nspname from pg_class c join pg_namespace n on n.oid = relnamespace where relname like 'schemagate_%'"); got != "deploys" {
 		t.Errorf("our tables are in %q", got)
 	}
-	if got := s.psql("select count(*) from deploys.schemagate_history where kind = 'applied'"); got != "2" {
+	if got := s.Psql("select count(*) from deploys.schemagate_history where kind = 'applied'"); got != "2" {
 		t.Errorf("%s applied events, want 2", got)
 	}
-	s.expect(0, "status")
-	s.psql("create schema other; create table other.schemagate_fence (service text)")
-	s.at(s.url+"&search_path=deploys,other").with("SCHEMAGATE_SCHEMA=").expect(78, "up").says("schemagate's tables lie in two visible schemas", "SCHEMAGATE_SCHEMA")
+	s.Expect(0, "status")
+	s.Psql("create schema other; create table other.schemagate_fence (service text)")
+	s.at(s.URL+"&search_path=deploys,other").with("SCHEMAGATE_SCHEMA=").Expect(78, "up").Says("schemagate's tables lie in two visible schemas", "SCHEMAGATE_SCHEMA")
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/schemagate/schemagate/secret/secrettest"
 	"github.com/schemagate/schemagate/source/sourcetest"
+	"github.com/schemagate/schemagate/test/harness"
 	"github.com/schemagate/schemagate/test/servers"
 )
 
@@ -88,9 +89,9 @@ func TestGitAndSecret(t *testing.T) {
 	key := strings.Split(contentsOf(t, o.sshd.Key), "\n")[1]
 	secrets := []string{passwordOfApp, key, secrettest.SecretKey}
 
-	addr := freePort(t)
-	r := o.with("SCHEMAGATE_HTTP_ADDR="+addr, "SCHEMAGATE_LOG_LEVEL=debug").start("run", "--", "sleep", "1000")
-	r.await(msg("gate open"))
+	addr := harness.FreePort(t)
+	r := o.with("SCHEMAGATE_HTTP_ADDR="+addr, "SCHEMAGATE_LOG_LEVEL=debug").Start("run", "--", "sleep", "1000")
+	r.Await(harness.Msg("gate open"))
 	res, err := http.Get("http://" + addr + "/status")
 	if err != nil {
 		t.Fatal(err)
@@ -107,7 +108,7 @@ func TestGitAndSecret(t *testing.T) {
 	leaks(t, "the process list", string(ps), secrets...)
 	leaks(t, "the log", r.String(), secrets...)
 
-	history := o.expect(0, "history", "--json").out.text()
+	history := o.Expect(0, "history", "--json").Out.Text()
 	leaks(t, "the history", history, secrets...)
 	if !strings.Contains(history, "commit "+commit) {
 		t.Errorf("the history does not name %s: %s", commit, history)
@@ -128,8 +129,8 @@ func TestGitAndSecretIntoMariaDB(t *testing.T) {
 	m.Exec(t, "", "CREATE USER 'us@r'@'127.0.0.1' IDENTIFIED BY '"+passwordOfApp+"'")
 	m.Exec(t, "", "GRANT ALL ON *.* TO 'us@r'@'127.0.0.1'")
 	o.aws.Put(secretName, rdsSecret("mariadb", m.Addr(), "us@r", passwordOfApp, "app"))
-	leaks(t, "the log", o.up().String(), passwordOfApp)
-	if h := o.expect(0, "history", "--json").out.text(); !strings.Contains(h, "commit "+commit) {
+	leaks(t, "the log", o.Up().String(), passwordOfApp)
+	if h := o.Expect(0, "history", "--json").Out.Text(); !strings.Contains(h, "commit "+commit) {
 		t.Errorf("the history does not name %s: %s", commit, h)
 	}
 	if got := m.Exec(t, "app", columns+" AND table_schema = 'app'"); strings.TrimSpace(got) != "2" {
@@ -143,30 +144,30 @@ func TestGitAndSecretGoWrong(t *testing.T) {
 	o := newOrigin(t)
 	o.repo.Commit("schema")
 	o.aws.Put(secretName, "postgres://u:"+url.PathEscape(passwordOfApp)+"@127.0.0.1:1/d")
-	r := o.expect(78, "up") // no tag v1.4.0
-	r.says("SCHEMAGATE_MIGRATIONS", `ref "v1.4.0"`, "no tag and no branch")
+	r := o.Expect(78, "up") // no tag v1.4.0
+	r.Says("SCHEMAGATE_MIGRATIONS", `ref "v1.4.0"`, "no tag and no branch")
 	leaks(t, "the log", r.String(), passwordOfApp)
-	o.with("SCHEMAGATE_GIT_KNOWN_HOSTS=/nonexistent").expect(78, "up").says("no known_hosts file", "ssh-keyscan")
-	o.with("SCHEMAGATE_DATABASE_SECRET=aws-secretsmanager://prod/other").expect(78, "up").says("SCHEMAGATE_DATABASE_SECRET", "no such secret")
+	o.with("SCHEMAGATE_GIT_KNOWN_HOSTS=/nonexistent").Expect(78, "up").Says("no known_hosts file", "ssh-keyscan")
+	o.with("SCHEMAGATE_DATABASE_SECRET=aws-secretsmanager://prod/other").Expect(78, "up").Says("SCHEMAGATE_DATABASE_SECRET", "no such secret")
 	o.aws.Put(secretName, `{"username":"u","password":"`+"hunter2"+`"}`)
-	r = o.expect(78, "up")
-	r.says("without engine, host, dbname", "SCHEMAGATE_DATABASE_SECRET_TEMPLATE")
+	r = o.Expect(78, "up")
+	r.Says("without engine, host, dbname", "SCHEMAGATE_DATABASE_SECRET_TEMPLATE")
 	leaks(t, "the log", r.String(), "hunter2")
 
 	url := "git+https://me:" + passwordOfToken + "@127.0.0.1:1/repo.git"
 	s := bare(t)
-	s.expect(64, "validate", "--migrations", url).says("--migrations holds a password")
-	s.with("SCHEMAGATE_MIGRATIONS="+url).expect(64, "new", "add email").says("is a repository")
-	r = s.with("SCHEMAGATE_MIGRATIONS="+url, "SCHEMAGATE_TIMEOUT=1s").expect(69, "validate")
-	r.says("SCHEMAGATE_MIGRATIONS", "git+https://127.0.0.1:1/repo.git", "connection refused")
+	s.Expect(64, "validate", "--migrations", url).Says("--migrations holds a password")
+	s.with("SCHEMAGATE_MIGRATIONS="+url).Expect(64, "new", "add email").Says("is a repository")
+	r = s.with("SCHEMAGATE_MIGRATIONS="+url, "SCHEMAGATE_TIMEOUT=1s").Expect(69, "validate")
+	r.Says("SCHEMAGATE_MIGRATIONS", "git+https://127.0.0.1:1/repo.git", "connection refused")
 	leaks(t, "the error", r.String(), passwordOfToken)
 
 	o.aws.Fail(503, "ServiceUnavailable")
-	o.with("SCHEMAGATE_TIMEOUT=1s").expect(69, "up").says("not reached, trying again", "ServiceUnavailable")
-	r = o.start("up")
-	r.await(msg("not reached, trying again"))
+	o.with("SCHEMAGATE_TIMEOUT=1s").Expect(69, "up").Says("not reached, trying again", "ServiceUnavailable")
+	r = o.Start("up")
+	r.Await(harness.Msg("not reached, trying again"))
 	o.aws.Fail(0, "")
-	r.exits(78) // the secret's shape, once it is read
+	r.Exits(78) // the secret's shape, once it is read
 }
 
 // A password that is rotated between reading the secret and using it is read again, once.
@@ -176,8 +177,8 @@ func TestSecretRotated(t *testing.T) {
 	aws := secrettest.NewAWS(t)
 	s := stageOn(t, "", numbered(1)).with(aws.Env()...).with("SCHEMAGATE_DATABASE_SECRET=aws-secretsmanager://" + secretName)
 	aws.Put(secretName, rdsSecret("postgres", pg.Addr(), "postgres", "the-old-password", "postgres"))
-	r := s.expect(78, "up")
-	r.says("28P01")
+	r := s.Expect(78, "up")
+	r.Says("28P01")
 	if n := aws.Reads(); n != 2 {
 		t.Errorf("the secret was read %d times, want 2", n)
 	}
@@ -191,14 +192,14 @@ func TestSecretRotated(t *testing.T) {
 	}
 	pg.Stop(servers.Fast)
 	f := stageOn(t, "", numbered(1)).with("SCHEMAGATE_DATABASE_URL_FILE=" + file)
-	r = f.start("up")
-	r.await(msg("database not reached, waiting for it"))
+	r = f.Start("up")
+	r.Await(harness.Msg("database not reached, waiting for it"))
 	fresh := "postgres://postgres:" + strings.ReplaceAll(url.QueryEscape(passwordOfApp), "+", "%20") + "@" + pg.Addr() + "/postgres"
 	if err := os.WriteFile(file, []byte(fresh), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	pg.Start()
-	r.exits(0)
-	r.says("the secret has changed since")
+	r.Exits(0)
+	r.Says("the secret has changed since")
 	leaks(t, "the log", r.String(), passwordOfApp, "the-old-password")
 }

@@ -21,13 +21,13 @@ func TestStartWithNothingToDo(t *testing.T) {
 	for name, query := range map[string]string{"plain": "?sslmode=disable", "TLS preferred, as by default": ""} {
 		t.Run(name, func(t *testing.T) {
 			s := stageOn(t, pg.NewDatabase(t), numbered(3))
-			base, _, _ := strings.Cut(s.url, "?")
-			s.url = base + query
-			s.up()
+			base, _, _ := strings.Cut(s.URL, "?")
+			s.URL = base + query
+			s.Up()
 			s.appliedOnce(3)
 			before := len(pg.Log())
 			for _, args := range [][]string{{"up"}, {"wait"}, {"run", "--", "true"}} {
-				s.expect(0, args...)
+				s.Expect(0, args...)
 				log := pg.Log()[before:]
 				before += len(log)
 				if n := len(connected.FindAllString(log, -1)); n != 1 {

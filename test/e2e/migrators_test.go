@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/schemagate/schemagate/test/harness"
 	"github.com/schemagate/schemagate/test/servers"
 )
 
@@ -86,17 +87,17 @@ const typeorm = "node_modules/.bin/typeorm migration:run -d data-source.js"
 func typeORM(t *testing.T) *stage {
 	t.Helper()
 	s := newStage(t, nil)
-	s.dir = example(t, "typeorm")
-	return s.with("DATABASE_URL="+s.url, "SCHEMAGATE_COMMAND="+typeorm, "SCHEMAGATE_MIGRATIONS=migrations/*.js", "SCHEMAGATE_LEASE_TTL=2s")
+	s.Dir = example(t, "typeorm")
+	return s.with("DATABASE_URL="+s.URL, "SCHEMAGATE_COMMAND="+typeorm, "SCHEMAGATE_MIGRATIONS=migrations/*.js", "SCHEMAGATE_LEASE_TTL=2s")
 }
 
 // serve starts n replicas of the Node app, each on a port of its own.
-func (s *stage) serve(n int, release string) (apps []*replica, urls []string) {
-	s.t.Helper()
+func (s *stage) serve(n int, release string) (apps []*harness.Replica, urls []string) {
+	s.T.Helper()
 	for i := range n {
-		addr := freePort(s.t)
+		addr := harness.FreePort(s.T)
 		_, port, _ := strings.Cut(addr, ":")
-		apps = append(apps, s.with("PORT="+port, "SCHEMAGATE_RELEASE="+release, fmt.Sprintf("SCHEMAGATE_REPLICA=app-%s-%d", release, i)).start("run", "--", "node", "server.js"))
+		apps = append(apps, s.with("PORT="+port, "SCHEMAGATE_RELEASE="+release, fmt.Sprintf("SCHEMAGATE_REPLICA=app-%s-%d", release, i)).Start("run", "--", "node", "server.js"))
 		urls = append(urls, "http://"+addr+"/")
 	}
 	return apps, urls
@@ -121,27 +122,27 @@ func TestTypeORMRunsOnceAndAllReplicasServe(t *testing.T) {
 	s := typeORM(t)
 	apps, urls := s.serve(5, "1")
 	for _, url := range urls {
-		until(t, url+" answers", func() bool { return strings.Contains(body(url), "ada@example.org") })
+		harness.Until(t, url+" answers", func() bool { return strings.Contains(body(url), "ada@example.org") })
 	}
 	ran := 0
 	for _, a := range apps {
-		if a.said(`"msg":"running"`) {
+		if a.Said(`"msg":"running"`) {
 			ran++
 		}
-		a.signal(syscall.SIGTERM)
+		a.Signal(syscall.SIGTERM)
 	}
-	exitAll(t, 0, apps...)
-	if got := s.psql("select count(*) from members"); ran != 1 || got != "2" {
+	harness.ExitAll(t, 0, apps...)
+	if got := s.Psql("select count(*) from members"); ran != 1 || got != "2" {
 		t.Errorf("%d replicas ran the command, %s members", ran, got)
 	}
 
 	// The same command and files are not due again; COMMAND_ALWAYS runs them all the same, and so does a changed file.
-	s.up().neverSays(`"msg":"running"`)
-	s.with("SCHEMAGATE_COMMAND_ALWAYS=1").up().says(`"msg":"running"`)
-	s.write(files{"migrations/1700000200000-city.js": migrationJS("City1700000200000", "ALTER TABLE members ADD COLUMN city text")})
-	s.up().says(`"msg":"running"`)
-	s.remove("migrations/1700000200000-city.js")
-	s.up().neverSays(`"msg":"running"`) // the older image stays open
+	s.Up().NeverSays(`"msg":"running"`)
+	s.with("SCHEMAGATE_COMMAND_ALWAYS=1").Up().Says(`"msg":"running"`)
+	s.Write(harness.Files{"migrations/1700000200000-city.js": migrationJS("City1700000200000", "ALTER TABLE members ADD COLUMN city text")})
+	s.Up().Says(`"msg":"running"`)
+	s.Remove("migrations/1700000200000-city.js")
+	s.Up().NeverSays(`"msg":"running"`) // the older image stays open
 }
 
 func migrationJS(class, sql string) string {
@@ -152,16 +153,16 @@ func TestAFailingCommandOpensNobodyAndTheOldReleaseServesOn(t *testing.T) {
 	t.Parallel()
 	s := typeORM(t)
 	_, old := s.serve(1, "1")
-	until(t, "release 1 answers", func() bool { return body(old[0]) != "" })
+	harness.Until(t, "release 1 answers", func() bool { return body(old[0]) != "" })
 
 	next := s.with()
-	next.dir = example(t, "typeorm")
-	next.write(files{"migrations/1700000300000-bad.js": migrationJS("Bad1700000300000", "ALTER TABLE nobody ADD COLUMN x text")})
+	next.Dir = example(t, "typeorm")
+	next.Write(harness.Files{"migrations/1700000300000-bad.js": migrationJS("Bad1700000300000", "ALTER TABLE nobody ADD COLUMN x text")})
 	apps, _ := next.serve(3, "2")
-	exitAll(t, 70, apps...)
+	harness.ExitAll(t, 70, apps...)
 	for _, a := range apps {
-		a.says(`relation "nobody" does not exist`)
-		a.neverSays("starting the app")
+		a.Says(`relation "nobody" does not exist`)
+		a.NeverSays("starting the app")
 	}
 	if body(old[0]) == "" {
 		t.Error("release 1 no longer answers")
@@ -171,17 +172,17 @@ func TestAFailingCommandOpensNobodyAndTheOldReleaseServesOn(t *testing.T) {
 func TestALeaderKilledInMidCommandIsReplacedAndLeavesNothingBehind(t *testing.T) {
 	t.Parallel()
 	s := typeORM(t)
-	s.write(files{"migrations/1700000050000-slow.js": migrationJS("Slow1700000050000", "SELECT pg_sleep(4)")})
-	first := s.with("SCHEMAGATE_REPLICA=first").start("up")
-	first.await(`"msg":"running"`)
-	others := s.startMany(2, "up")
-	until(t, "the command is at work in the database", func() bool {
-		return s.psql("select count(*) from pg_stat_activity where query like 'SELECT pg_sleep%' and application_name like 'schemagate/%/command'") == "1"
+	s.Write(harness.Files{"migrations/1700000050000-slow.js": migrationJS("Slow1700000050000", "SELECT pg_sleep(4)")})
+	first := s.with("SCHEMAGATE_REPLICA=first").Start("up")
+	first.Await(`"msg":"running"`)
+	others := s.StartMany(2, "up")
+	harness.Until(t, "the command is at work in the database", func() bool {
+		return s.Psql("select count(*) from pg_stat_activity where query like 'SELECT pg_sleep%' and application_name like 'schemagate/%/command'") == "1"
 	})
-	first.kill()
-	until(t, "no process of the command is left", func() bool { return !anyProcessIn(s.dir, first.cmd.Process.Pid) })
-	exitAll(t, 0, others...)
-	if got := s.psql("select count(*) from members"); got != "2" {
+	first.Kill()
+	harness.Until(t, "no process of the command is left", func() bool { return !anyProcessIn(s.Dir, first.Cmd.Process.Pid) })
+	harness.ExitAll(t, 0, others...)
+	if got := s.Psql("select count(*) from members"); got != "2" {
 		t.Errorf("%s members", got)
 	}
 }
@@ -205,19 +206,19 @@ func TestTypeORMAloneRaces(t *testing.T) {
 	s := typeORM(t)
 	proxy := servers.Proxy(t, servers.SharedPostgres(t).Addr())
 	proxy.Blackhole(servers.ToServer) // everybody gets as far as connecting before anybody gets on
-	var alone []*replica
+	var alone []*harness.Replica
 	for range 5 {
 		cmd := exec.Command("node", strings.Fields(typeorm)...)
-		cmd.Env = append(os.Environ(), "DATABASE_URL="+proxy.Through(s.url))
-		cmd.Dir = s.dir
-		alone = append(alone, startReplica(t, cmd))
+		cmd.Env = append(os.Environ(), "DATABASE_URL="+proxy.Through(s.URL))
+		cmd.Dir = s.Dir
+		alone = append(alone, harness.Start(t, cmd))
 	}
-	until(t, "all five have connected", func() bool { return proxy.Accepted() >= 5 })
+	harness.Until(t, "all five have connected", func() bool { return proxy.Accepted() >= 5 })
 	proxy.Heal()
 	failed := 0
 	for _, a := range alone {
-		<-a.done
-		if !a.cmd.ProcessState.Success() {
+		<-a.Done
+		if !a.Cmd.ProcessState.Success() {
 			failed++
 		}
 	}
@@ -230,11 +231,11 @@ func TestTypeORMAloneRaces(t *testing.T) {
 func TestAlembicRunsOnce(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, nil)
-	s.dir = example(t, "alembic")
+	s.Dir = example(t, "alembic")
 	s = s.with("SCHEMAGATE_COMMAND=alembic upgrade head", "SCHEMAGATE_MIGRATIONS=migrations/versions/*.py")
-	replicas := s.startMany(5, "up")
-	exitAll(t, 0, replicas...)
-	if got := s.psql("select count(*), max(author) from books"); got != "1|A. L." {
+	replicas := s.StartMany(5, "up")
+	harness.ExitAll(t, 0, replicas...)
+	if got := s.Psql("select count(*), max(author) from books"); got != "1|A. L." {
 		t.Errorf("got %s", got)
 	}
 }
@@ -242,5 +243,5 @@ func TestAlembicRunsOnce(t *testing.T) {
 func TestACommandNeedsFilesThatTellWhenItIsDue(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, nil).with("SCHEMAGATE_COMMAND=true")
-	s.with("SCHEMAGATE_MIGRATIONS=nothing/*.js").expect(78, "up").says("SCHEMAGATE_MIGRATIONS")
+	s.with("SCHEMAGATE_MIGRATIONS=nothing/*.js").Expect(78, "up").Says("SCHEMAGATE_MIGRATIONS")
 }

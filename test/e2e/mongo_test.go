@@ -7,11 +7,12 @@ import (
 	"go.mongodb.org/mongo-driver/bson"
 	"go.mongodb.org/mongo-driver/mongo"
 
+	"github.com/schemagate/schemagate/test/harness"
 	"github.com/schemagate/schemagate/test/servers"
 )
 
 // mongoStage is a service on a FerretDB of its own, which speaks MongoDB's protocol.
-func mongoStage(t *testing.T, f files) (*stage, *mongo.Database) {
+func mongoStage(t *testing.T, f harness.Files) (*stage, *mongo.Database) {
 	t.Helper()
 	server := servers.FerretDB(t, "sqlite")
 	url := server.NewDatabase()
@@ -49,9 +50,9 @@ const seedScript = `module.exports = { async up(db) { await db.collection('games
 
 func TestFiveReplicasRunAMigrateMongoScriptOnce(t *testing.T) {
 	t.Parallel()
-	s, db := mongoStage(t, files{"20240101000000-seed.js": seedScript, "20240102000000-rename.js": slowScript})
-	replicas := s.startMany(5, "up")
-	exitAll(t, 0, replicas...)
+	s, db := mongoStage(t, harness.Files{"20240101000000-seed.js": seedScript, "20240102000000-rename.js": slowScript})
+	replicas := s.StartMany(5, "up")
+	harness.ExitAll(t, 0, replicas...)
 	if runs := count(t, db, "runs"); runs != 1 {
 		t.Errorf("the script ran %d times", runs)
 	}
@@ -61,17 +62,17 @@ func TestFiveReplicasRunAMigrateMongoScriptOnce(t *testing.T) {
 	}
 	said := false
 	for _, r := range replicas {
-		said = said || r.said(msg("moving"))
+		said = said || r.Said(harness.Msg("moving"))
 	}
 	if !said {
 		t.Error("nobody logged what the script printed")
 	}
-	s.up().neverSays(msg("elected")) // nothing to do
-	s.expect(0, "down")
+	s.Up().NeverSays(harness.Msg("elected")) // nothing to do
+	s.Expect(0, "down")
 	if left, err := db.Collection("games").CountDocuments(t.Context(), bson.D{{Key: "oldName", Value: bson.D{{Key: "$exists", Value: true}}}}); err != nil || left != 2 {
 		t.Errorf("%d documents renamed back, %v", left, err)
 	}
-	s.expect(65, "up").says("on hold")
+	s.Expect(65, "up").Says("on hold")
 }
 
 func TestAScriptKilledHalfWayIsForAPersonUnlessItIsIdempotent(t *testing.T) {
@@ -86,19 +87,19 @@ func TestAScriptKilledHalfWayIsForAPersonUnlessItIsIdempotent(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s, db := mongoStage(t, files{"20240101000000-seed.js": seedScript, "20240102000000-rename.js": tc.head + slowScript})
-			first := s.start("up")
-			first.await(msg("moving"))
-			until(t, "the script has made its first call", func() bool { return count(t, db, "runs") == 1 })
-			first.kill()
-			next := s.expect(tc.code, "up")
+			s, db := mongoStage(t, harness.Files{"20240101000000-seed.js": seedScript, "20240102000000-rename.js": tc.head + slowScript})
+			first := s.Start("up")
+			first.Await(harness.Msg("moving"))
+			harness.Until(t, "the script has made its first call", func() bool { return count(t, db, "runs") == 1 })
+			first.Kill()
+			next := s.Expect(tc.code, "up")
 			if runs := count(t, db, "runs"); runs != tc.runs {
 				t.Errorf("the script ran %d times, want %d", runs, tc.runs)
 			}
 			if tc.code == 70 {
-				next.says("schemagate resolve 20240102000000 --from-statement 1", "schemagate resolve 20240102000000 --applied")
-				s.expect(0, "resolve", "20240102000000", "--retry")
-				s.up()
+				next.Says("schemagate resolve 20240102000000 --from-statement 1", "schemagate resolve 20240102000000 --applied")
+				s.Expect(0, "resolve", "20240102000000", "--retry")
+				s.Up()
 			}
 		})
 	}
@@ -106,6 +107,6 @@ func TestAScriptKilledHalfWayIsForAPersonUnlessItIsIdempotent(t *testing.T) {
 
 func TestABrokenScriptSaysWhere(t *testing.T) {
 	t.Parallel()
-	s, _ := mongoStage(t, files{"20240101000000-bad.js": "module.exports = {\n  async up(db) {\n    throw new Error('no such luck');\n  }, async down(db) {}\n};\n"})
-	s.expect(70, "up").says("20240101000000-bad.js:3", "no such luck")
+	s, _ := mongoStage(t, harness.Files{"20240101000000-bad.js": "module.exports = {\n  async up(db) {\n    throw new Error('no such luck');\n  }, async down(db) {}\n};\n"})
+	s.Expect(70, "up").Says("20240101000000-bad.js:3", "no such luck")
 }

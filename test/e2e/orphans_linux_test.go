@@ -8,6 +8,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/schemagate/schemagate/test/harness"
 )
 
 // As PID 1 of a container, `run` inherits what the app leaves behind. Five hundred orphans leave no zombie, and none of them is
@@ -15,31 +17,31 @@ import (
 func TestFiveHundredOrphans(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, numbered(1))
-	s.up()
-	orphans, apps := pipe(t, filepath.Join(s.dir, ".orphans")), pipe(t, filepath.Join(s.dir, ".app"))
+	s.Up()
+	orphans, apps := pipe(t, filepath.Join(s.Dir, ".orphans")), pipe(t, filepath.Join(s.Dir, ".app"))
 	// Each orphan's parent ends at once; half of the orphans do so, too, half when they are told to, and all exit 3.
 	app := fmt.Sprintf(`i=0
 while [ $i -lt 250 ]; do (sh -c 'exit 3' &); (sh -c 'read x < %[1]s; exit 3' &); i=$((i+1)); done
 echo made; read x < %[2]s; exit 7`, orphans.Name(), apps.Name())
-	cmd := exec.Command(binary, "run", "--", "sh", "-c", app)
+	cmd := exec.Command(harness.Binary(), "run", "--", "sh", "-c", app)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWPID}
 	if os.Geteuid() != 0 {
 		cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
 	}
-	r := s.startCommand(cmd)
-	r.awaitOut("made")
-	if pid := namespacePID(t, r.cmd.Process.Pid); pid != "1" {
+	r := s.StartCommand(cmd)
+	r.AwaitOut("made")
+	if pid := namespacePID(t, r.Cmd.Process.Pid); pid != "1" {
 		t.Errorf("it is process %s of its namespace", pid)
 	}
 	// Children of ours: the app, and the orphans that still live.
-	until(t, "250 orphans have been collected", func() bool {
-		states := children(t, r.cmd.Process.Pid)
+	harness.Until(t, "250 orphans have been collected", func() bool {
+		states := children(t, r.Cmd.Process.Pid)
 		return len(states) == 251 && strings.Count(strings.Join(states, ""), "Z") == 0
 	})
 	tell(t, orphans, 250)
-	until(t, "all orphans have been collected", func() bool { return len(children(t, r.cmd.Process.Pid)) == 1 })
+	harness.Until(t, "all orphans have been collected", func() bool { return len(children(t, r.Cmd.Process.Pid)) == 1 })
 	tell(t, apps, 1)
-	r.exits(7)
+	r.Exits(7)
 }
 
 // pipe makes a named pipe that stays open for both sides, so that nobody waits for the other to open it.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/schemagate/schemagate/test/harness"
 	"github.com/schemagate/schemagate/test/servers"
 )
 
@@ -18,32 +19,32 @@ func TestDatabaseIsWaitedFor(t *testing.T) {
 	s := stageOn(t, pg.NewDatabase(t), numbered(2))
 
 	pg.Stop(servers.Fast)
-	replicas := s.startMany(3, "up")
+	replicas := s.StartMany(3, "up")
 	for _, r := range replicas {
-		r.await(msg("database not reached, waiting for it"))
+		r.Await(harness.Msg("database not reached, waiting for it"))
 	}
 	pg.Start()
-	exitAll(t, 0, replicas...)
+	harness.ExitAll(t, 0, replicas...)
 	s.appliedOnce(2)
 
 	t.Log("too many clients")
-	s.write(files{"0003_step.up.sql": traceOf(3)})
+	s.Write(harness.Files{"0003_step.up.sql": traceOf(3)})
 	var all []*pgx.Conn
 	for {
-		conn, err := pgx.Connect(t.Context(), s.url)
+		conn, err := pgx.Connect(t.Context(), s.URL)
 		if err != nil {
 			break
 		}
 		all = append(all, conn)
 	}
-	r := s.start("up")
-	if line := r.await(msg("database not reached, waiting for it")); !strings.Contains(line, "too many clients already [53300]") {
+	r := s.Start("up")
+	if line := r.Await(harness.Msg("database not reached, waiting for it")); !strings.Contains(line, "too many clients already [53300]") {
 		t.Errorf("it says %s", line)
 	}
 	for _, conn := range all {
 		_ = conn.Close(t.Context())
 	}
-	r.exits(0)
+	r.Exits(0)
 	s.appliedOnce(3)
 }
 
@@ -52,8 +53,8 @@ func TestMoreReplicasThanConnections(t *testing.T) {
 	t.Parallel()
 	pg := servers.Postgres(t, servers.MaxConnections(9))
 	s := stageOn(t, pg.NewDatabase(t), numbered(3))
-	replicas := s.startMany(16, "up")
-	exitAll(t, 0, replicas...)
+	replicas := s.StartMany(16, "up")
+	harness.ExitAll(t, 0, replicas...)
 	s.appliedOnce(3)
 }
 
@@ -80,7 +81,7 @@ func TestConnectionsThatBreak(t *testing.T) {
 					}
 					return servers.Forward
 				})
-				s.at(proxy.Through(s.url)).up()
+				s.at(proxy.Through(s.URL)).Up()
 				if !cut.Load() {
 					t.Errorf("nothing was sent that holds %q", part)
 				}
@@ -96,31 +97,31 @@ func TestAccessThatIsDenied(t *testing.T) {
 	pg := servers.Postgres(t, servers.Password("right one"))
 	s := stageOn(t, pg.NewDatabase(t), numbered(2)).with("SCHEMAGATE_TIMEOUT=0")
 	as := func(user, password string) *stage {
-		return s.at(strings.Replace(s.url, "postgres:right%20one@", user+":"+password+"@", 1))
+		return s.at(strings.Replace(s.URL, "postgres:right%20one@", user+":"+password+"@", 1))
 	}
 
 	t.Log("password, user and database that are not there")
-	as("postgres", "wrong").expect(78, "up").says("password authentication failed", "[28P01]")
-	as("nobody", "wrong").expect(78, "up").says("[28P01]")
-	base, _, _ := strings.Cut(s.url, "/test_")
-	s.at(base+"/nowhere?sslmode=disable").expect(78, "up").says(`database "nowhere" does not exist`, "[3D000]")
+	as("postgres", "wrong").Expect(78, "up").Says("password authentication failed", "[28P01]")
+	as("nobody", "wrong").Expect(78, "up").Says("[28P01]")
+	base, _, _ := strings.Cut(s.URL, "/test_")
+	s.at(base+"/nowhere?sslmode=disable").Expect(78, "up").Says(`database "nowhere" does not exist`, "[3D000]")
 
 	t.Log("a role that may not make our tables")
-	s.psql("create role app login password 'app password'; create role stranger login password 'another one'; revoke create on schema public from public")
-	r := as("app", "app%20password").expect(78, "up")
-	r.says("permission denied for schema public", `GRANT CREATE ON SCHEMA "public" TO "app"`)
-	s.psql("grant create on schema public to app")
-	as("app", "app%20password").up()
+	s.Psql("create role app login password 'app password'; create role stranger login password 'another one'; revoke create on schema public from public")
+	r := as("app", "app%20password").Expect(78, "up")
+	r.Says("permission denied for schema public", `GRANT CREATE ON SCHEMA "public" TO "app"`)
+	s.Psql("grant create on schema public to app")
+	as("app", "app%20password").Up()
 	s.appliedOnce(2)
 
 	t.Log("a role that may not read them")
-	r = as("stranger", "another%20one").expect(78, "wait")
-	r.says("permission denied", "GRANT SELECT ON the schemagate_ tables", `TO "stranger"`)
+	r = as("stranger", "another%20one").Expect(78, "wait")
+	r.Says("permission denied", "GRANT SELECT ON the schemagate_ tables", `TO "stranger"`)
 
 	t.Log("a role that may not do what a migration does: that is the migration's failure")
-	s.psql("create table theirs (n int)")
-	s.write(files{"0003_theirs.up.sql": "drop table theirs;\n"})
-	as("app", "app%20password").expect(70, "up").says("0003_theirs.up.sql:1: must be owner of table theirs [42501]")
+	s.Psql("create table theirs (n int)")
+	s.Write(harness.Files{"0003_theirs.up.sql": "drop table theirs;\n"})
+	as("app", "app%20password").Expect(70, "up").Says("0003_theirs.up.sql:1: must be owner of table theirs [42501]")
 }
 
 // Waiting ends with the timeout: 69 where the database did not answer, 75 where it did.
@@ -128,42 +129,42 @@ func TestTimeouts(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, heldAt(2, 2))
 	quick := s.with("SCHEMAGATE_TIMEOUT=1s")
-	port := freePort(t)
-	quick.at("postgres://nobody@"+port+"/none?sslmode=disable").expect(69, "up").says("timed out for 1s", "connection refused")
+	port := harness.FreePort(t)
+	quick.at("postgres://nobody@"+port+"/none?sslmode=disable").Expect(69, "up").Says("timed out for 1s", "connection refused")
 
 	t.Log("a server that accepts and never answers")
-	silent, err := net.Listen("tcp", freePort(t))
+	silent, err := net.Listen("tcp", harness.FreePort(t))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer silent.Close()
-	quick.at("postgres://nobody@"+silent.Addr().String()+"/none?sslmode=disable&connect_timeout=1").expect(69, "up").says("timed out")
+	quick.at("postgres://nobody@"+silent.Addr().String()+"/none?sslmode=disable&connect_timeout=1").Expect(69, "up").Says("timed out")
 
 	t.Log("nobody is there to migrate")
-	quick.expect(75, "wait").says("timed out after 1s: nobody completed the set")
+	quick.Expect(75, "wait").Says("timed out after 1s: nobody completed the set")
 
 	t.Log("somebody is, and takes longer; its migration is not cut")
 	open := s.closeBarrier()
-	leader := s.with("SCHEMAGATE_TIMEOUT=4s", "SCHEMAGATE_REPLICA=slow").start("up")
+	leader := s.with("SCHEMAGATE_TIMEOUT=4s", "SCHEMAGATE_REPLICA=slow").Start("up")
 	s.atBarrier(1)
-	quick.expect(75, "up").says("timed out after 1s: slow is still leading; raise SCHEMAGATE_TIMEOUT")
-	until(t, "the migration has run for longer than the timeout", func() bool {
-		return s.psql("select clock_timestamp() - xact_start > interval '5 seconds' from pg_stat_activity "+
+	quick.Expect(75, "up").Says("timed out after 1s: slow is still leading; raise SCHEMAGATE_TIMEOUT")
+	harness.Until(t, "the migration has run for longer than the timeout", func() bool {
+		return s.Psql("select clock_timestamp() - xact_start > interval '5 seconds' from pg_stat_activity "+
 			"where datname = current_database() and application_name like '%/migrate'") == "t"
 	})
 	open()
-	leader.exits(0)
+	leader.Exits(0)
 	s.appliedOnce(2)
 }
 
 // A lock that is never had ends in the timeout, too.
 func TestLockThatIsNeverHad(t *testing.T) {
 	t.Parallel()
-	s := newStage(t, files{"0001_items.up.sql": indexed()["0001_items.up.sql"]})
-	s.up()
-	holding(t, s.url, "lock table items")
-	s.write(files{"0002_note.up.sql": "alter table items add note text;\n"})
-	s.with("SCHEMAGATE_LOCK_TIMEOUT=50ms", "SCHEMAGATE_TIMEOUT=5s").expect(75, "up").says("0002_note.up.sql:1: canceling statement due to lock timeout")
+	s := newStage(t, harness.Files{"0001_items.up.sql": indexed()["0001_items.up.sql"]})
+	s.Up()
+	holding(t, s.URL, "lock table items")
+	s.Write(harness.Files{"0002_note.up.sql": "alter table items add note text;\n"})
+	s.with("SCHEMAGATE_LOCK_TIMEOUT=50ms", "SCHEMAGATE_TIMEOUT=5s").Expect(75, "up").Says("0002_note.up.sql:1: canceling statement due to lock timeout")
 	if got := s.events("failed"); got != "" {
 		t.Errorf("%q is recorded as failed", got)
 	}

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/schemagate/schemagate/test/harness"
 	"github.com/schemagate/schemagate/test/servers"
 )
 
@@ -42,7 +43,7 @@ func answers(t *testing.T, addr string, want map[string]int) {
 
 func awaitCode(t *testing.T, addr, path string, want int) (body string) {
 	t.Helper()
-	until(t, path+" answers "+http.StatusText(want), func() (ok bool) {
+	harness.Until(t, path+" answers "+http.StatusText(want), func() (ok bool) {
 		var code int
 		code, body = get(t, addr, path)
 		return code == want
@@ -84,12 +85,12 @@ func TestRunThroughItsLife(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, heldAt(2, 3))
 	open := s.closeBarrier()
-	leaders, followers := freePort(t), freePort(t)
+	leaders, followers := harness.FreePort(t), harness.FreePort(t)
 	app := []string{"run", "--", "sh", "-c", serving}
-	leader := s.with("SCHEMAGATE_HTTP_ADDR="+leaders, "SCHEMAGATE_REPLICA=one", "SCHEMAGATE_RELEASE=v2").start(app...)
+	leader := s.with("SCHEMAGATE_HTTP_ADDR="+leaders, "SCHEMAGATE_REPLICA=one", "SCHEMAGATE_RELEASE=v2").Start(app...)
 	s.atBarrier(1)
-	follower := s.with("SCHEMAGATE_HTTP_ADDR="+followers, "SCHEMAGATE_REPLICA=two", "SCHEMAGATE_RELEASE=v2").start(app...)
-	follower.await(msg("waiting"))
+	follower := s.with("SCHEMAGATE_HTTP_ADDR="+followers, "SCHEMAGATE_REPLICA=two", "SCHEMAGATE_RELEASE=v2").Start(app...)
+	follower.Await(harness.Msg("waiting"))
 
 	closed := map[string]int{"/livez": 200, "/readyz": 503, "/healthz": 503, "/startupz": 503, "/status": 200, "/migrations/0003": 404, "/metrics": 200, "/": 200, "/nothing": 404}
 	answers(t, leaders, closed)
@@ -102,19 +103,19 @@ func TestRunThroughItsLife(t *testing.T) {
 	if got := statusOf(t, followers); got.State != "waiting" || got.Role != "follower" || got.Leader != "one" || got.Ready {
 		t.Errorf("the follower's status is %+v", got)
 	}
-	for _, r := range []*replica{leader, follower} {
-		if r.out.text() != "" {
+	for _, r := range []*harness.Replica{leader, follower} {
+		if r.Out.Text() != "" {
 			t.Errorf("an app was started before the gate opened: %s", r)
 		}
 	}
 	for _, what := range []string{"live", "startup", "ready"} {
 		code := map[string]int{"live": 0, "startup": 1, "ready": 1}[what]
-		s.with("SCHEMAGATE_HTTP_ADDR="+leaders).expect(code, "health", what)
+		s.with("SCHEMAGATE_HTTP_ADDR="+leaders).Expect(code, "health", what)
 	}
 
 	open()
-	leader.awaitOut("serving")
-	follower.awaitOut("serving")
+	leader.AwaitOut("serving")
+	follower.AwaitOut("serving")
 	opened := map[string]int{"/livez": 200, "/readyz": 200, "/healthz": 200, "/startupz": 200, "/migrations/0003": 200, "/migrations/0004": 404}
 	answers(t, leaders, opened)
 	answers(t, followers, opened)
@@ -122,46 +123,46 @@ func TestRunThroughItsLife(t *testing.T) {
 		t.Errorf("the follower's status is %+v", got)
 	}
 	for _, what := range []string{"live", "startup", "ready"} {
-		s.with("SCHEMAGATE_HTTP_ADDR="+followers).expect(0, "health", what)
+		s.with("SCHEMAGATE_HTTP_ADDR="+followers).Expect(0, "health", what)
 	}
 	if _, page := get(t, leaders, "/"); !strings.Contains(page, "<html") {
 		t.Errorf("the page is %.100q", page)
 	}
 
 	t.Log("signals reach the app")
-	leader.signal(syscall.SIGHUP)
-	leader.awaitOut("told HUP")
-	leader.signal(syscall.SIGUSR1)
-	leader.awaitOut("told USR1")
-	leader.signal(syscall.SIGTERM)
-	leader.awaitOut("told TERM")
-	leader.exits(0)
+	leader.Signal(syscall.SIGHUP)
+	leader.AwaitOut("told HUP")
+	leader.Signal(syscall.SIGUSR1)
+	leader.AwaitOut("told USR1")
+	leader.Signal(syscall.SIGTERM)
+	leader.AwaitOut("told TERM")
+	leader.Exits(0)
 
 	t.Log("another one going does not matter")
 	answers(t, followers, opened)
 
 	t.Log("the gate closes when one of its migrations is rolled back, and opens again")
-	s.expect(0, "down")
-	follower.await(msg("gate closed"))
+	s.Expect(0, "down")
+	follower.Await(harness.Msg("gate closed"))
 	if body := awaitCode(t, followers, "/readyz", 503); !strings.Contains(body, "0003 was rolled back") {
 		t.Errorf("readyz says %q", body)
 	}
 	answers(t, followers, map[string]int{"/livez": 200, "/startupz": 200})
-	s.with("SCHEMAGATE_HTTP_ADDR="+followers).expect(1, "health")
-	s.expect(0, "up", "--again")
+	s.with("SCHEMAGATE_HTTP_ADDR="+followers).Expect(1, "health")
+	s.Expect(0, "up", "--again")
 	awaitCode(t, followers, "/readyz", 200)
-	follower.await(msg("gate open again"))
-	follower.signal(syscall.SIGTERM)
-	follower.exits(0)
-	s.with("SCHEMAGATE_HTTP_ADDR="+followers).expect(1, "health").says("connection refused")
+	follower.Await(harness.Msg("gate open again"))
+	follower.Signal(syscall.SIGTERM)
+	follower.Exits(0)
+	s.with("SCHEMAGATE_HTTP_ADDR="+followers).Expect(1, "health").Says("connection refused")
 }
 
 // The exit code is the app's own.
 func TestRunExitCodes(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, numbered(1))
-	s.up()
-	script := filepath.Join(s.folder(files{"script": "#!/bin/sh\n"}).dir, "script") // without the right to execute it
+	s.Up()
+	script := filepath.Join(s.folder(harness.Files{"script": "#!/bin/sh\n"}).Dir, "script") // without the right to execute it
 	for name, c := range map[string]struct {
 		args []string
 		code int
@@ -175,9 +176,9 @@ func TestRunExitCodes(t *testing.T) {
 		"by SIGKILL":     {[]string{"sh", "-c", "kill -KILL $$"}, 137, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := s.expect(c.code, append([]string{"run", "--"}, c.args...)...)
+			r := s.Expect(c.code, append([]string{"run", "--"}, c.args...)...)
 			if c.says != "" {
-				r.says(c.says)
+				r.Says(c.says)
 			}
 		})
 	}
@@ -189,19 +190,19 @@ func TestRunEndedBeforeTheGateOpens(t *testing.T) {
 	s := newStage(t, heldAt(2, 2))
 	open := s.closeBarrier()
 	run, mark := s.marked()
-	leader := s.start(run...)
+	leader := s.Start(run...)
 	s.atBarrier(1)
-	follower := s.start(run...)
-	follower.await(msg("waiting"))
-	follower.signal(syscall.SIGTERM)
-	follower.exits(143)
-	leader.signal(syscall.SIGINT)
-	leader.exits(130)
+	follower := s.Start(run...)
+	follower.Await(harness.Msg("waiting"))
+	follower.Signal(syscall.SIGTERM)
+	follower.Exits(143)
+	leader.Signal(syscall.SIGINT)
+	leader.Exits(130)
 	if lines(mark) != 0 {
 		t.Error("an app was started")
 	}
 	open()
-	s.up()
+	s.Up()
 	s.appliedOnce(2)
 }
 
@@ -209,8 +210,8 @@ func TestRunEndedBeforeTheGateOpens(t *testing.T) {
 func TestRunEnvironment(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, numbered(1)).with("SCHEMAGATE_HTTP_TOKEN=the token", "SCHEMAGATE_RELEASE=v9", "APP_SETTING=kept", "DATABASE_URL=postgres://the-apps-own/db")
-	r := s.expect(0, "run", "--", "env")
-	env := "\n" + r.out.text()
+	r := s.Expect(0, "run", "--", "env")
+	env := "\n" + r.Out.Text()
 	for _, name := range []string{"SCHEMAGATE_DATABASE_URL", "SCHEMAGATE_HTTP_TOKEN"} {
 		if strings.Contains(env, "\n"+name+"=") {
 			t.Errorf("the app is given %s", name)
@@ -227,57 +228,57 @@ func TestRunEnvironment(t *testing.T) {
 func TestRunDrains(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, numbered(1))
-	addr := freePort(t)
+	addr := harness.FreePort(t)
 	app := []string{"run", "--", "sh", "-c", serving}
-	r := s.with("SCHEMAGATE_HTTP_ADDR="+addr, "SCHEMAGATE_DRAIN=1h").start(app...)
-	r.awaitOut("serving")
+	r := s.with("SCHEMAGATE_HTTP_ADDR="+addr, "SCHEMAGATE_DRAIN=1h").Start(app...)
+	r.AwaitOut("serving")
 	awaitCode(t, addr, "/readyz", 200)
-	r.signal(syscall.SIGTERM)
+	r.Signal(syscall.SIGTERM)
 	if body := awaitCode(t, addr, "/readyz", 503); !strings.Contains(body, "draining") {
 		t.Errorf("readyz says %q", body)
 	}
 	answers(t, addr, map[string]int{"/livez": 200})
-	if strings.Contains(r.out.text(), "told") {
+	if strings.Contains(r.Out.Text(), "told") {
 		t.Errorf("the app was told before the drain was over: %s", r)
 	}
-	r.signal(syscall.SIGTERM) // who asks twice does not want to wait
-	r.awaitOut("told TERM")
-	r.exits(0)
+	r.Signal(syscall.SIGTERM) // who asks twice does not want to wait
+	r.AwaitOut("told TERM")
+	r.Exits(0)
 
-	r = s.with("SCHEMAGATE_DRAIN=50ms").start(app...)
-	r.awaitOut("serving")
-	r.signal(syscall.SIGTERM)
-	r.awaitOut("told TERM")
-	r.exits(0)
+	r = s.with("SCHEMAGATE_DRAIN=50ms").Start(app...)
+	r.AwaitOut("serving")
+	r.Signal(syscall.SIGTERM)
+	r.AwaitOut("told TERM")
+	r.Exits(0)
 }
 
 // The address of the endpoints is taken: who could be asked nowhere does not start; who only passes by goes on.
 func TestAddressIsTaken(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, numbered(1))
-	addr := freePort(t)
-	first := s.with("SCHEMAGATE_HTTP_ADDR="+addr).start("run", "--", "sh", "-c", serving)
-	first.awaitOut("serving")
+	addr := harness.FreePort(t)
+	first := s.with("SCHEMAGATE_HTTP_ADDR="+addr).Start("run", "--", "sh", "-c", serving)
+	first.AwaitOut("serving")
 	second := s.with("SCHEMAGATE_HTTP_ADDR=" + addr)
 	run, mark := second.marked()
-	second.expect(78, run...).says(addr)
-	second.expect(78, "sidecar").says(addr)
+	second.Expect(78, run...).Says(addr)
+	second.Expect(78, "sidecar").Says(addr)
 	if lines(mark) != 0 {
 		t.Error("an app was started")
 	}
-	second.expect(0, "up").says(msg("no health endpoints"))
-	second.expect(0, "wait").says(msg("no health endpoints"))
-	first.signal(syscall.SIGTERM)
-	first.exits(0)
+	second.Expect(0, "up").Says(harness.Msg("no health endpoints"))
+	second.Expect(0, "wait").Says(harness.Msg("no health endpoints"))
+	first.Signal(syscall.SIGTERM)
+	first.Exits(0)
 }
 
 // The app's own health counts for readiness, and is asked in the background.
 func TestAppHealth(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, numbered(1))
-	addr, apps := freePort(t), freePort(t)
-	r := s.with("SCHEMAGATE_HTTP_ADDR="+addr, "SCHEMAGATE_APP_HEALTH_URL=tcp://"+apps).start("run", "--", "sh", "-c", serving)
-	r.awaitOut("serving")
+	addr, apps := harness.FreePort(t), harness.FreePort(t)
+	r := s.with("SCHEMAGATE_HTTP_ADDR="+addr, "SCHEMAGATE_APP_HEALTH_URL=tcp://"+apps).Start("run", "--", "sh", "-c", serving)
+	r.AwaitOut("serving")
 	if body := awaitCode(t, addr, "/readyz", 503); !strings.Contains(body, "the app does not answer") {
 		t.Errorf("readyz says %q", body)
 	}
@@ -293,8 +294,8 @@ func TestAppHealth(t *testing.T) {
 	}
 	awaitCode(t, addr, "/readyz", 503)
 	answers(t, addr, map[string]int{"/livez": 200, "/startupz": 200})
-	r.signal(syscall.SIGTERM)
-	r.exits(0)
+	r.Signal(syscall.SIGTERM)
+	r.Exits(0)
 }
 
 // An outage of the database behind an open gate closes nothing.
@@ -302,14 +303,14 @@ func TestOutageBehindAnOpenGate(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, numbered(1))
 	proxy := servers.Proxy(t, servers.SharedPostgres(t).Addr())
-	addr := freePort(t)
-	r := s.at(proxy.Through(s.url)).with("SCHEMAGATE_HTTP_ADDR=" + addr).start("sidecar")
-	r.await(msg("gate open"))
+	addr := harness.FreePort(t)
+	r := s.at(proxy.Through(s.URL)).with("SCHEMAGATE_HTTP_ADDR=" + addr).Start("sidecar")
+	r.Await(harness.Msg("gate open"))
 	proxy.Refuse()
 	proxy.Reset()
-	r.await(msg("the database does not answer; the gate stays as it is"))
+	r.Await(harness.Msg("the database does not answer; the gate stays as it is"))
 	answers(t, addr, map[string]int{"/readyz": 200, "/livez": 200})
 	proxy.Accept()
-	r.signal(syscall.SIGTERM)
-	r.exits(143)
+	r.Signal(syscall.SIGTERM)
+	r.Exits(143)
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/schemagate/schemagate/test/harness"
 	"github.com/schemagate/schemagate/test/servers"
 )
 
@@ -51,55 +52,55 @@ func TestPasswordIsShownNowhere(t *testing.T) {
 			}
 		}
 	}
-	if !strings.Contains(s.url, "hunter2") {
-		t.Fatalf("the URL has no password: %s", s.url)
+	if !strings.Contains(s.URL, "hunter2") {
+		t.Fatalf("the URL has no password: %s", s.URL)
 	}
-	var ran []*replica
+	var ran []*harness.Replica
 	run := func(s *stage, code int, args ...string) {
 		t.Helper()
-		ran = append(ran, s.expect(code, args...))
+		ran = append(ran, s.Expect(code, args...))
 	}
 
 	t.Log("a start that succeeds, seen while it runs")
 	open := s.closeBarrier()
-	addr := freePort(t)
-	app := s.with("SCHEMAGATE_HTTP_ADDR="+addr).start("run", "--", "sh", "-c", "env; "+serving)
+	addr := harness.FreePort(t)
+	app := s.with("SCHEMAGATE_HTTP_ADDR="+addr).Start("run", "--", "sh", "-c", "env; "+serving)
 	ran = append(ran, app)
 	s.atBarrier(1)
 	list := commandLines(t)
 	shown("the process list", list)
-	if !strings.Contains(list, binary+" run") {
+	if !strings.Contains(list, harness.Binary()+" run") {
 		t.Error("the process list does not show the replica")
 	}
 	open()
-	app.awaitOut("serving")
+	app.AwaitOut("serving")
 	shown("the process list", commandLines(t))
 	for _, path := range []string{"/status", "/metrics", "/", "/readyz", "/migrations/0001"} {
 		_, body := get(t, addr, path)
 		shown(path, body)
 	}
-	app.end()
-	if !app.said("backing up postgres://postgres:*****@") || !app.said("checking ") {
+	app.End()
+	if !app.Said("backing up postgres://postgres:*****@") || !app.Said("checking ") {
 		t.Errorf("BEFORE and AFTER were not given the URL, or not masked: %s", app)
 	}
 
 	t.Log("starts that fail")
-	s.write(files{"0003_fails.up.sql": "select 1/0;\n"})
+	s.Write(harness.Files{"0003_fails.up.sql": "select 1/0;\n"})
 	run(s, 70, "up")
 	run(s.with("SCHEMAGATE_BEFORE=echo \"can't back up $DATABASE_URL\" >&2; exit 3"), 70, "up")
-	run(s.at(strings.Replace(s.url, "/test_", "/nowhere_", 1)), 78, "up")
-	run(s.at(strings.Replace(s.url, "hunter2", "hunter2wrong", 1)), 78, "up")
-	run(s.at(strings.Replace(s.url, pg.Addr(), freePort(t), 1)).with("SCHEMAGATE_TIMEOUT=1s"), 69, "up")
-	run(s.at(strings.Replace(s.url, "sslmode=disable", "sslmode=nonsense", 1)), 78, "up")
-	run(s.at(s.url+"&nonsense=1"), 78, "up")
-	run(s.at(strings.Replace(s.url, "postgres://", "postgress://", 1)), 78, "up")
-	run(s, 64, "up", "--database-url="+s.url)
+	run(s.at(strings.Replace(s.URL, "/test_", "/nowhere_", 1)), 78, "up")
+	run(s.at(strings.Replace(s.URL, "hunter2", "hunter2wrong", 1)), 78, "up")
+	run(s.at(strings.Replace(s.URL, pg.Addr(), harness.FreePort(t), 1)).with("SCHEMAGATE_TIMEOUT=1s"), 69, "up")
+	run(s.at(strings.Replace(s.URL, "sslmode=disable", "sslmode=nonsense", 1)), 78, "up")
+	run(s.at(s.URL+"&nonsense=1"), 78, "up")
+	run(s.at(strings.Replace(s.URL, "postgres://", "postgress://", 1)), 78, "up")
+	run(s, 64, "up", "--database-url="+s.URL)
 	for _, args := range [][]string{{"status"}, {"status", "--json"}, {"history"}, {"history", "--json"}, {"plan"}, {"plan", "--json"}} {
 		run(s, 0, args...)
 	}
 	for _, r := range ran {
-		shown("standard output of "+r.cmd.Args[1], r.out.text())
-		shown("standard error of "+r.cmd.Args[1], r.err.text())
+		shown("standard output of "+r.Cmd.Args[1], r.Out.Text())
+		shown("standard error of "+r.Cmd.Args[1], r.Err.Text())
 	}
 	shown("the database", s.dump())
 	shown("the server's log", pg.Log())

@@ -17,8 +17,8 @@ func TestWrongSettings(t *testing.T) {
 	t.Parallel()
 	r := bare(t, "SCHEMAGATE_LEASE_TTL=10ms", "SCHEMAGATE_TIMEOUT=soon", "SCHEMAGATE_TRANSACTION=all", "SCHEMAGATE_ELECTION=zookeeper://x",
 		"SCHEMAGATE_PHASE=later", "SCHEMAGATE_HTTP_ADDR=8099", "SCHEMAGATE_LOG_LEVEL=loud", "SCHEMAGATE_POOLED=perhaps",
-		"SCHEMAGATE_LOCK_TIMEOUT=-1s", "SCHEMAGATE_APP_HEALTH_URL=localhost").expect(78, "up")
-	words := r.lastWords()
+		"SCHEMAGATE_LOCK_TIMEOUT=-1s", "SCHEMAGATE_APP_HEALTH_URL=localhost").Expect(78, "up")
+	words := r.LastWords()
 	for _, want := range []string{
 		"SCHEMAGATE_DATABASE_URL: is not set", "SCHEMAGATE_LEASE_TTL: 10ms is not between", `SCHEMAGATE_TIMEOUT: "soon" is not a duration`,
 		`SCHEMAGATE_TRANSACTION: "all" is none of migration, release`, "SCHEMAGATE_ELECTION:", "SCHEMAGATE_PHASE:", `SCHEMAGATE_HTTP_ADDR: "8099"`,
@@ -41,8 +41,8 @@ func TestDatabaseURLThatIsNone(t *testing.T) {
 		"postgres://u:top%secret@h/d":   "must be percent-encoded",
 		"postgres://u:topsecret@h:x1/d": "SCHEMAGATE_DATABASE_URL",
 	} {
-		r := bare(t, "SCHEMAGATE_DATABASE_URL="+url).expect(78, "up")
-		if words := r.lastWords(); !strings.Contains(words, want) || strings.Contains(words, "secret") {
+		r := bare(t, "SCHEMAGATE_DATABASE_URL="+url).Expect(78, "up")
+		if words := r.LastWords(); !strings.Contains(words, want) || strings.Contains(words, "secret") {
 			t.Errorf("%s: it says %s", url, words)
 		}
 	}
@@ -51,9 +51,9 @@ func TestDatabaseURLThatIsNone(t *testing.T) {
 	if err := os.WriteFile(file, []byte(" \n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	bare(t, "SCHEMAGATE_DATABASE_URL_FILE="+file).expect(78, "up").says("SCHEMAGATE_DATABASE_URL_FILE", "is empty")
-	bare(t, "SCHEMAGATE_DATABASE_URL_FILE="+file+"x").expect(78, "up").says("SCHEMAGATE_DATABASE_URL_FILE", "can't be read")
-	bare(t, "SCHEMAGATE_DATABASE_URL=postgres://h/d", "SCHEMAGATE_DATABASE_URL_FILE="+file).expect(78, "up").says("is set beside SCHEMAGATE_DATABASE_URL")
+	bare(t, "SCHEMAGATE_DATABASE_URL_FILE="+file).Expect(78, "up").Says("SCHEMAGATE_DATABASE_URL_FILE", "is empty")
+	bare(t, "SCHEMAGATE_DATABASE_URL_FILE="+file+"x").Expect(78, "up").Says("SCHEMAGATE_DATABASE_URL_FILE", "can't be read")
+	bare(t, "SCHEMAGATE_DATABASE_URL=postgres://h/d", "SCHEMAGATE_DATABASE_URL_FILE="+file).Expect(78, "up").Says("is set beside SCHEMAGATE_DATABASE_URL")
 }
 
 // The places from which the database URL may come, and the flags that override them.
@@ -62,16 +62,16 @@ func TestWhereSettingsComeFrom(t *testing.T) {
 	s := newStage(t, numbered(1))
 	unset := s.at("")
 	file := filepath.Join(t.TempDir(), "url")
-	if err := os.WriteFile(file, []byte(s.url+"\n"), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(s.URL+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	unset.with("SCHEMAGATE_DATABASE_URL_FILE="+file).expect(0, "up")
+	unset.with("SCHEMAGATE_DATABASE_URL_FILE="+file).Expect(0, "up")
 	s.appliedOnce(1)
-	unset.with("DATABASE_URL="+s.url).expect(0, "up")
-	unset.with("DATABASE_URL=mysql://ignored", "SCHEMAGATE_DATABASE_URL="+s.url).expect(0, "up")
-	unset.expect(0, "up", "--database-url", s.url)
-	unset.expect(0, "--database-url="+s.url, "up", "--log-level=debug", "--timeout", "1m").says(`"level":"debug"`)
-	s.with("SCHEMAGATE_TIMEOUT=soon").expect(0, "up", "--timeout=1m")
+	unset.with("DATABASE_URL="+s.URL).Expect(0, "up")
+	unset.with("DATABASE_URL=mysql://ignored", "SCHEMAGATE_DATABASE_URL="+s.URL).Expect(0, "up")
+	unset.Expect(0, "up", "--database-url", s.URL)
+	unset.Expect(0, "--database-url="+s.URL, "up", "--log-level=debug", "--timeout", "1m").Says(`"level":"debug"`)
+	s.with("SCHEMAGATE_TIMEOUT=soon").Expect(0, "up", "--timeout=1m")
 }
 
 // Wrong usage is told with what was probably meant.
@@ -101,8 +101,8 @@ func TestWrongUsage(t *testing.T) {
 		{[]string{"resolve", "1", "--applied", "--retry"}, "give one of"},
 		{[]string{"health", "sick"}, "unknown probe"},
 	} {
-		r := s.expect(64, c.args...)
-		if words := r.lastWords(); !strings.Contains(words, c.want) || strings.Contains(words, "topsecret") {
+		r := s.Expect(64, c.args...)
+		if words := r.LastWords(); !strings.Contains(words, c.want) || strings.Contains(words, "topsecret") {
 			t.Errorf("%v: it says %q, want %q", c.args, words, c.want)
 		}
 	}
@@ -112,7 +112,7 @@ func TestWrongUsage(t *testing.T) {
 func TestCommandsOfLaterVersions(t *testing.T) {
 	t.Parallel()
 	s := bare(t)
-	help := s.expect(0, "--help").out.text()
+	help := s.Expect(0, "--help").Out.Text()
 	for _, name := range []string{"test", "lint", "adopt", "baseline", "pause", "resume", "cancel"} {
 		if !strings.Contains(help, "\n  "+name+" ") {
 			t.Errorf("help does not list %s", name)
@@ -120,7 +120,7 @@ func TestCommandsOfLaterVersions(t *testing.T) {
 		if strings.Contains(help, name) && !laterVersion(help, name) {
 			continue // it has come
 		}
-		s.expect(64, name, "--whatever").says("schemagate " + name + " is not in this version")
+		s.Expect(64, name, "--whatever").Says("schemagate " + name + " is not in this version")
 	}
 }
 
@@ -139,22 +139,22 @@ func TestUnknownVariables(t *testing.T) {
 	s := newStage(t, numbered(1)).with("SCHEMAGATE_TIMOUT=1s", "SCHEMAGATE_NONSENSE_AT_ALL_HERE=1",
 		"SCHEMAGATE_PORT=tcp://10.0.0.1:8099", "SCHEMAGATE_PORT_8099_TCP=tcp://10.0.0.1:8099", "SCHEMAGATE_PORT_8099_TCP_ADDR=10.0.0.1",
 		"SCHEMAGATE_SERVICE_HOST=10.0.0.1", "SCHEMAGATE_SERVICE_PORT=8099", "SCHEMAGATE_SERVICE_PORT_HTTP=8099", "SCHEMA=x")
-	r := s.up()
-	r.says("SCHEMAGATE_TIMOUT is no setting of schemagate; did you mean SCHEMAGATE_TIMEOUT?", "SCHEMAGATE_NONSENSE_AT_ALL_HERE is no setting")
-	if warnings, _ := r.err.grep("is no setting"); len(warnings) != 2 {
+	r := s.Up()
+	r.Says("SCHEMAGATE_TIMOUT is no setting of schemagate; did you mean SCHEMAGATE_TIMEOUT?", "SCHEMAGATE_NONSENSE_AT_ALL_HERE is no setting")
+	if warnings, _ := r.Err.Grep("is no setting"); len(warnings) != 2 {
 		t.Errorf("%d warnings, want 2: %v", len(warnings), warnings)
 	}
-	r.neverSays("10.0.0.1")
+	r.NeverSays("10.0.0.1")
 }
 
 func TestHelpAndVersion(t *testing.T) {
 	t.Parallel()
 	s := bare(t)
-	if out := s.expect(0, "version").out.text(); !strings.HasPrefix(out, "schemagate ") {
+	if out := s.Expect(0, "version").Out.Text(); !strings.HasPrefix(out, "schemagate ") {
 		t.Errorf("version prints %q", out)
 	}
 	for _, args := range [][]string{{"--help"}, {"up", "--help"}, {"help", "run"}} {
-		if out := s.expect(0, args...).out.text(); !strings.Contains(out, "--lease-ttl") || strings.Contains(out, "--http-token ") {
+		if out := s.Expect(0, args...).Out.Text(); !strings.Contains(out, "--lease-ttl") || strings.Contains(out, "--http-token ") {
 			t.Errorf("%v prints\n%s", args, out)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/schemagate/schemagate/test/harness"
 	"github.com/schemagate/schemagate/test/servers"
 )
 
@@ -28,7 +29,7 @@ func TestShop(t *testing.T) {
 	}
 	slices.Sort(ups)
 	s := newStage(t, nil)
-	s.dir = folder
+	s.Dir = folder
 	empty := s.dump(withoutUs)
 
 	plain := servers.SharedPostgres(t).NewDatabase(t)
@@ -48,32 +49,32 @@ func TestShop(t *testing.T) {
 	want := dump(t, plain, withoutUs, "--schema-only")
 	rows := rowCounts(t, plain)
 
-	if out := s.at("").expect(0, "validate").out.text(); !strings.Contains(out, "migrations (native)") {
+	if out := s.at("").Expect(0, "validate").Out.Text(); !strings.Contains(out, "migrations (native)") {
 		t.Errorf("validate prints %s", out)
 	}
-	s.expect(0, "plan")
-	exitAll(t, 0, s.startMany(4, "up")...)
+	s.Expect(0, "plan")
+	harness.ExitAll(t, 0, s.StartMany(4, "up")...)
 	if got := len(strings.Fields(s.applied())); got != len(expands) {
 		t.Errorf("%d of %d applied, want all but %d", got, len(ups), len(contracts))
 	}
 	sameText(t, "schema", s.dump(withoutUs, "--schema-only"), want)
-	sameText(t, "rows", rowCounts(t, s.url), rows)
-	s.up().neverSays(msg("applying"))
+	sameText(t, "rows", rowCounts(t, s.URL), rows)
+	s.Up().NeverSays(harness.Msg("applying"))
 
 	t.Log("the contracts, on the operator's word")
 	runFiles(t, plain, contracts)
-	s.expect(0, "up", "--contract")
+	s.Expect(0, "up", "--contract")
 	sameText(t, "schema", s.dump(withoutUs, "--schema-only"), dump(t, plain, withoutUs, "--schema-only"))
 
 	t.Log("all the way back")
-	s.expect(0, "down", "--to", "0")
+	s.Expect(0, "down", "--to", "0")
 	sameText(t, "empty database", s.dump(withoutUs), empty)
-	s.expect(65, "up").says("on hold")
+	s.Expect(65, "up").Says("on hold")
 
 	t.Log("and forth again")
-	s.expect(0, "up", "--again")
+	s.Expect(0, "up", "--again")
 	sameText(t, "schema", s.dump(withoutUs, "--schema-only"), want)
-	sameText(t, "rows", rowCounts(t, s.url), rows)
+	sameText(t, "rows", rowCounts(t, s.URL), rows)
 }
 
 // runFiles has psql run the files, each in a session that an earlier one's role or search_path does not reach.
