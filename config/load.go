@@ -216,9 +216,8 @@ func (c *Config) check(o Options) (problems []error) {
 			bad("ELECTION", "holds credentials: use CONSUL_HTTP_TOKEN or CONSUL_HTTP_TOKEN_FILE")
 		}
 	}
-	if oneOf("PHASE", c.Phase, "expand", "cutover"); c.Phase == "cutover" {
-		bad("PHASE", "cutover is not in this version of schemagate; use expand")
-	}
+	oneOf("PHASE", c.Phase, "expand", "cutover")
+	oneOf("INIT_REPLICAS", c.InitReplicas, "unknown", "stopped")
 	oneOf("TRANSACTION", c.Transaction, "migration", "release")
 	oneOf("LOG_LEVEL", c.LogLevel, "debug", "info", "warn", "error")
 	if c.LogFormat != "" {

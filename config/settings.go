@@ -29,11 +29,12 @@ type Config struct {
 	Release          string        `env:"RELEASE" desc:"the app's version, shown and recorded"`
 	Replica          string        `env:"REPLICA" desc:"this replica's name; default: host name and a random suffix"`
 	Phase            string        `env:"PHASE" envDefault:"expand" desc:"what a migration without a phase is: expand, or cutover"`
+	InitReplicas     string        `env:"INIT_REPLICAS" envDefault:"unknown" desc:"what contract and cutover take an older release's init-only replicas for: unknown (the operator decides), or stopped (every deploy stops the old apps first)"`
 	HTTPAddr         string        `env:"HTTP_ADDR" envDefault:":8099" desc:"health endpoints; off turns them off"`
 	HTTPToken        string        `env:"HTTP_TOKEN" secret:"text" desc:"ask for this token on /status, /migrations, /metrics and the page"`
 	HTTPTokenFile    string        `env:"HTTP_TOKEN_FILE" desc:"read the token from this file"`
 	AppHealthURL     string        `env:"APP_HEALTH_URL" desc:"under run and sidecar, /readyz also needs this to answer: http://... or tcp://HOST:PORT"`
-	Drain            time.Duration `env:"DRAIN" envDefault:"0s" desc:"under run, after SIGTERM /readyz is 503 at once and the signal is forwarded this much later"`
+	Drain            time.Duration `env:"DRAIN" envDefault:"0s" desc:"under run, after SIGTERM /readyz is 503 at once and the signal is forwarded this much later; for a cutover, the time between the closed gate and the app's end"`
 	Timeout          time.Duration `env:"TIMEOUT" envDefault:"15m" desc:"give up waiting; 0 never. A running migration is never cut"`
 	LeaseTTL         time.Duration `env:"LEASE_TTL" envDefault:"15s" desc:"how long a silent leader's lease lasts where its death can't be seen sooner"`
 	LockTimeout      time.Duration `env:"LOCK_TIMEOUT" envDefault:"5s" desc:"a migration waits this long for a table lock, then lets go and tries again; 0 waits"`

@@ -25,6 +25,12 @@ type Database interface {
 	Drain(ctx context.Context, t Term) error
 	// Lead opens the session that writes for the term.
 	Lead(ctx context.Context, t Term, o Origin) (Session, error)
+	// Register writes or renews a replica's row; its Beat is the database's to set. ErrNotPrepared where our tables do not exist.
+	Register(ctx context.Context, r Replica) error
+	// Deregister removes rows; none is no error.
+	Deregister(ctx context.Context, ids ...string) error
+	// Registry reads all rows of the service, as committed when it was called.
+	Registry(ctx context.Context) (Registry, error)
 	// Disconnect closes what Look and the others keep open; the next call connects again.
 	Disconnect()
 	// Traits says what this database can promise.
@@ -88,11 +94,18 @@ const (
 	Resolved Kind = "resolved"
 	// Floor: no release whose set ends before Version may serve.
 	Floor Kind = "floor"
-	// CutoverBegan and CutoverEnded enclose the time in which older releases keep their gates closed.
+	// CutoverBegan and CutoverEnded enclose the time in which the releases of other sets keep their gates closed. The Note of
+	// the end is one of CutoverDone and CutoverWithdrawn.
 	CutoverBegan Kind = "cutover began"
 	CutoverEnded Kind = "cutover ended"
 	// Backup: SCHEMAGATE_BEFORE succeeded; Note holds what it printed last.
 	Backup Kind = "backup"
+)
+
+// How a cutover ended.
+const (
+	CutoverDone      = "done"
+	CutoverWithdrawn = "withdrawn" // nothing of it took effect: older releases may serve again
 )
 
 // The answers that a Resolved event's Note can hold; FromStatement is followed by a number.
@@ -172,8 +185,21 @@ type View struct {
 	Failures []Event `json:"failures"`
 	// Floor is the lowest version that a serving release's set must reach, empty for none.
 	Floor string `json:"floor"`
-	// Cutover is the digest of the set that asks older releases to close, empty for none.
-	Cutover string `json:"cutover"`
+	// Cutover is what the latest event of a cutover says.
+	Cutover Cutover `json:"cutover"`
+	// Init: the row that stands for the init-only replicas of the query's digest is there.
+	Init bool `json:"init"`
+}
+
+// Cutover is the latest cutover.
+type Cutover struct {
+	// ID is its latest event's, 0 where there has been none.
+	ID int64 `json:"id"`
+	// Digest is the set that asks, or asked, the others to close.
+	Digest string `json:"digest"`
+	// Under: it is announced and has not ended. Note is how it ended.
+	Under bool   `json:"under"`
+	Note  string `json:"note"`
 }
 
 // Statement is one statement to run.

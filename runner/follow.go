@@ -14,6 +14,12 @@ import (
 
 // look asks the database once. Only its answer opens the gate.
 func (r *Runner) look(ctx context.Context) election.Event {
+	if r.goal.open && r.Stays && r.registered.IsZero() {
+		// A first use has no tables yet, and a migration may hold what this needs: nothing opens without it, so it is tried again.
+		if err := r.register(ctx, database.ReplicaWaiting); err != nil && !passing(err) && !errors.Is(err, database.ErrNotPrepared) {
+			return r.unreachable(ctx, err, "register")
+		}
+	}
 	v, err := r.Database.Look(ctx, database.Query{Digest: r.Set.Digest, Since: r.since})
 	if err != nil {
 		return r.unreachable(ctx, err, "look")
@@ -36,7 +42,10 @@ func (r *Runner) look(ctx context.Context) election.Event {
 		return e
 	}
 	if !r.goal.open {
-		if v.Lease.Alive {
+		switch {
+		case v.Lease.Alive && r.goal.yields:
+			return r.fail(fmt.Errorf("%w: %s leads", ErrWaits, v.Lease.Replica))
+		case v.Lease.Alive:
 			return seen(election.SawLed)
 		}
 		return seen(election.SawVacant)
@@ -44,8 +53,17 @@ func (r *Runner) look(ctx context.Context) election.Event {
 	if err := belowFloor(r.Set, v.Floor); err != nil {
 		return r.fail(err)
 	}
+	if err := r.cutAway(v); err != nil && !r.Policy.Again {
+		return r.fail(err)
+	}
+	if r.shutBy(v.Cutover) && r.Stays && r.state != database.ReplicaStopped {
+		// My gate is shut and my app does not run: whoever cuts over need not wait for me.
+		if err := r.register(ctx, database.ReplicaStopped); err != nil {
+			r.Log.Debug("acknowledge the cutover", zap.Error(err))
+		}
+	}
 	if open, _ := r.verdict(v); open && (!r.Policy.Always || v.Complete > r.since) {
-		return seen(election.SawOpen)
+		return r.opening(ctx, v, seen(election.SawOpen))
 	}
 	if f := r.concerns(v.Failures); f != nil {
 		return r.fail(&FailedError{Event: *f})
@@ -54,13 +72,26 @@ func (r *Runner) look(ctx context.Context) election.Event {
 		if open, e := r.compare(ctx, v); e != nil {
 			return *e
 		} else if open {
-			return seen(election.SawOpen)
+			return r.opening(ctx, v, seen(election.SawOpen))
 		}
 	}
 	if v.Lease.Alive {
 		return seen(election.SawLed)
 	}
 	return seen(election.SawVacant)
+}
+
+// opening lets the gate open on the look v, if that look came after this replica was on record; else it registers and has the
+// look repeated.
+func (r *Runner) opening(ctx context.Context, v database.View, open election.Event) election.Event {
+	if r.onRecord(v) {
+		return open
+	}
+	if err := r.register(ctx, database.ReplicaWaiting); err != nil {
+		return r.unreachable(ctx, err, "register")
+	}
+	r.planned = -1 // comparing is part of the look that is repeated
+	return r.look(ctx)
 }
 
 // compare holds the whole set against the history: at the first look, so that a set which does not fit is told before any
@@ -87,8 +118,11 @@ func (r *Runner) verdict(v database.View) (open bool, why string) {
 	if err := belowFloor(r.Set, v.Floor); err != nil {
 		return false, err.Error()
 	}
-	if v.Cutover != "" && v.Cutover != r.Set.Digest {
+	if r.shutBy(v.Cutover) {
 		return false, "a cutover to another release is under way"
+	}
+	if err := r.cutAway(v); err != nil {
+		return false, err.Error()
 	}
 	for _, version := range v.Undone {
 		if _, ok := r.Set.Find(version); ok {
@@ -99,6 +133,19 @@ func (r *Runner) verdict(v database.View) (open bool, why string) {
 		return false, "the database has no record that this release's set is complete"
 	}
 	return true, ""
+}
+
+// shutBy says that another set has announced a cutover.
+func (r *Runner) shutBy(c database.Cutover) bool { return c.Under && c.Digest != r.Set.Digest }
+
+// cutAway says that another command has cut over since this one was complete. Sets of files have their floor for that.
+func (r *Runner) cutAway(v database.View) error {
+	c := v.Cutover
+	if len(r.Set.Migrations) > 0 || c.Under || c.Note != database.CutoverDone || v.Complete == 0 || v.Complete > c.ID || c.Digest == r.Set.Digest {
+		return nil
+	}
+	return misfit("another release has cut over since this one's command was complete: deploy that release or a later one; " +
+		"if the schema was brought back by hand, run this one's command again: schemagate up --again")
 }
 
 // concerns picks the failure that is this release's own: its version and checksum, or its digest.
@@ -168,6 +215,11 @@ func (r *Runner) campaign(ctx context.Context) election.Event {
 	if !r.view.Ready {
 		if err := r.Database.Prepare(ctx); err != nil {
 			return r.campaignError(ctx, err)
+		}
+		if r.goal.open && r.Stays {
+			if err := r.register(ctx, database.ReplicaWaiting); err != nil {
+				return r.campaignError(ctx, err)
+			}
 		}
 	}
 	c := r.Candidate

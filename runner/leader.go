@@ -111,15 +111,24 @@ func (r *Runner) complete(ctx context.Context) election.Event {
 	if err := r.openSession(ctx); err != nil {
 		return r.outcome(ctx, st, err)
 	}
-	if err := r.session.Record(ctx, database.Event{Kind: database.Complete, Digest: r.Set.Digest, Note: r.Policy.Source}); err != nil {
+	// On record before the set is complete: no later term can then raise a floor that shuts this set without seeing it.
+	if err := r.register(ctx, database.ReplicaWaiting); err != nil {
 		return r.outcome(ctx, st, err)
 	}
+	done := append([]database.Event{{Kind: database.Complete, Digest: r.Set.Digest, Note: r.Policy.Source}}, r.cutDone()...)
+	if err := r.session.Record(ctx, done...); err != nil {
+		return r.outcome(ctx, st, err)
+	}
+	r.sweep(ctx, r.plan.floor)
 	r.Log.Info("complete", zap.String("digest", r.Set.Digest[:12]), zap.Int64("term", r.term.Number))
 	return r.event(election.Done)
 }
 
 // resign gives the lease back even when the run is being stopped; expiry is the backstop.
 func (r *Runner) resign(ctx context.Context, s election.State) election.Event {
+	if s.After != election.Opened {
+		r.withdraw(ctx)
+	}
 	r.closeSession()
 	r.left = r.term
 	r.term, r.plan = database.Term{}, nil

@@ -29,7 +29,12 @@ type ledger struct {
 	lastDone int64            // id of the latest complete event of any set
 	last     int64
 	floor    string
-	backup   *database.Event
+	floors   []database.Event // all that was ever raised
+	cutover  database.Cutover // the latest
+	// touched: something took effect, or may have, since the cutover was announced; touchedBy are its versions.
+	touched   bool
+	touchedBy []string
+	backup    *database.Event
 }
 
 // key makes versions that are one number in two spellings equal.
@@ -61,11 +66,19 @@ func (l *ledger) add(e *database.Event) {
 		return
 	case database.Floor:
 		l.floor = e.Version
+		l.floors = append(l.floors, *e)
+		return
+	case database.CutoverBegan:
+		l.cutover, l.touched, l.touchedBy = database.Cutover{ID: e.ID, Digest: e.Digest, Under: true}, false, nil
+		return
+	case database.CutoverEnded:
+		l.cutover = database.Cutover{ID: e.ID, Digest: e.Digest, Note: e.Note}
 		return
 	case database.Backup:
 		l.backup = e
 		return
 	}
+	l.touch(e)
 	if e.Version == "" {
 		if e.Kind == database.Applied && e.Name == string(StepCommand) {
 			l.commands[e.Digest] = e.ID
@@ -97,6 +110,20 @@ func (l *ledger) add(e *database.Event) {
 	case database.Resolved:
 		l.resolve(k, r, e)
 	}
+}
+
+// touch notes what happened under an announced cutover. A migration that failed in its transaction left nothing; one outside a
+// transaction has running events; a command tells nobody what it has done once it runs.
+func (l *ledger) touch(e *database.Event) {
+	if !l.cutover.Under || e.Kind != database.Applied && e.Kind != database.Running {
+		return
+	}
+	l.touched = true
+	what := e.Version
+	if what == "" {
+		what = e.Name
+	}
+	l.touchedBy = append(l.touchedBy, what)
 }
 
 func (l *ledger) resolve(k string, r *record, e *database.Event) {

@@ -2,8 +2,10 @@ package runner
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/schemagate/schemagate/database"
 	"github.com/schemagate/schemagate/migrations"
@@ -15,14 +17,37 @@ type Rollback struct {
 	Steps int
 	// To is the version that stays the last one in force; "0" rolls back everything.
 	To string
+	// Force rolls back what live replicas still need.
+	Force bool
 	// Dialect parses the down scripts.
 	Dialect migrations.Dialect
 }
 
 // Down rolls back from the history's own down scripts, newest first, and leaves a hold on each.
 func (r *Runner) Down(ctx context.Context, how Rollback) error {
-	r.goal = goal{plan: func(l *ledger) (*Plan, error) { return undo(l, how, r.Policy) }}
-	return r.run(ctx)
+	r.goal = goal{plan: func(l *ledger) (*Plan, error) { return undo(l, how, r.Policy) }, judge: func(reg database.Registry, from string) []string {
+		if how.Force {
+			return nil
+		}
+		silent := func(row database.Replica) bool { return time.Duration(row.AgeMS)*time.Millisecond >= replicaTTL }
+		return obstacles(needing(reg, from), silent, InitStopped)
+	}}
+	err := r.run(ctx)
+	if errors.Is(err, ErrWaits) {
+		err = fmt.Errorf("%w, which need it: stop them first, or roll back all the same with --force", err)
+	}
+	return err
+}
+
+// needing picks the replicas that serve, or may at any moment, whose set reaches the version from.
+func needing(reg database.Registry, from string) (out []database.Replica) {
+	for _, row := range reg.Replicas {
+		serves := row.State == database.ReplicaOpen || row.State == database.ReplicaWaiting
+		if serves && row.Version != "" && migrations.CompareVersions(row.Version, from) >= 0 {
+			out = append(out, row)
+		}
+	}
+	return out
 }
 
 // undo plans a rollback. What can't be rolled back is refused by name before the first step.
@@ -53,13 +78,18 @@ func undo(l *ledger, how Rollback, p Policy) (*Plan, error) {
 		out.Steps = append(out.Steps, Step{Kind: StepUndo, Changes: []database.Change{c}})
 		out.Pending = append(out.Pending, rec.version)
 	}
+	if n := len(out.Pending); n > 0 {
+		lowest := slices.MinFunc(out.Pending, migrations.CompareVersions)
+		census := Step{Kind: StepCensus, Event: database.Event{Version: lowest, Name: "the rollback of " + lowest}}
+		out.Steps = append([]Step{census}, out.Steps...)
+		if due := l.floorDue(out.Pending...); due != l.floor {
+			out.Steps = append(out.Steps, Step{Kind: StepRecord, Event: database.Event{Kind: database.Floor, Version: due, Note: "lowered: rolled back"}})
+		}
+		if l.cutover.Under {
+			out.Steps = append(out.Steps, endCutover(l))
+		}
+	}
 	return out, nil
-}
-
-// Contract applies the contract migrations on the operator's word that no release which needs the old shape serves.
-func (r *Runner) Contract(ctx context.Context) error {
-	r.goal = goal{plan: func(l *ledger) (*Plan, error) { return contract(r.Set, l, r.Policy, r.Database.Traits()) }}
-	return r.run(ctx)
 }
 
 // Resolution is a person's answer to what only a person can know.
@@ -78,6 +108,16 @@ func (r *Runner) Resolve(ctx context.Context, how Resolution) error {
 
 func (r *Runner) resolution(l *ledger, how Resolution) (*Plan, error) {
 	out := &Plan{undecided: map[string]int{}}
+	if how.Version == "cutover" {
+		switch {
+		case !l.cutover.Under:
+			return out, misfit("resolve cutover: none is under way")
+		case how.Answer != database.ResolvedRetry:
+			return out, misfit("resolve cutover: the one answer is --retry: nothing of it took effect, and older releases may serve again")
+		}
+		out.Steps = []Step{endCutover(l)}
+		return out, nil
+	}
 	m, ok := r.Set.Find(how.Version)
 	rec := l.byKey[key(how.Version)]
 	if !ok && rec == nil {
@@ -110,11 +150,17 @@ func (r *Runner) resolution(l *ledger, how Resolution) (*Plan, error) {
 	return out, nil
 }
 
+// endCutover lets older releases serve again.
+func endCutover(l *ledger) Step {
+	return Step{Kind: StepRecord, Event: database.Event{Kind: database.CutoverEnded, Digest: l.cutover.Digest, Note: database.CutoverWithdrawn}}
+}
+
 // Report is the state of a service as one person asks for it.
 type Report struct {
-	View   database.View
-	Events []database.Event
-	Plan   *Plan
+	View     database.View
+	Registry database.Registry
+	Events   []database.Event
+	Plan     *Plan
 	// Misfit is why the set does not fit the history, nil where it does.
 	Misfit error
 	Open   bool
@@ -133,9 +179,21 @@ func (r *Runner) Inspect(ctx context.Context) (*Report, error) {
 		if out.Events, err = r.Database.History(ctx, false); err != nil {
 			return nil, fmt.Errorf("read the history: %w", err)
 		}
+		if out.Registry, err = r.Database.Registry(ctx); err != nil {
+			return nil, fmt.Errorf("read the registry: %w", err)
+		}
 	}
 	l := fold(out.Events)
 	out.Plan, out.Misfit = plan(r.Set, l, r.Policy, r.Database.Traits())
+	if m, ok := pendingContract(r.Set, l); ok {
+		// One reading shows who is there; it takes a full replicaTTL to show who is not.
+		nobody := func(database.Replica) bool { return false }
+		why := few(obstacles(below(out.Registry, floorOf(m)), nobody, r.Policy.Init))
+		if why == "" {
+			why = fmt.Sprintf("nothing more: a replica under run or sidecar applies it within about %v; so does schemagate up --contract", replicaTTL)
+		}
+		out.Plan = out.Plan.waiting(m.Version, why)
+	}
 	out.Open, out.Why = r.verdict(v)
 	if !out.Open && v.Complete == 0 && v.Ready && r.Policy.Command == "" && l.covers(r.Set) {
 		out.Open, out.Why = true, ""

@@ -21,6 +21,8 @@ const (
 	StepUndo    StepKind = "roll back"
 	StepRecord  StepKind = "record"
 	StepAfter   StepKind = "after"
+	StepCutover StepKind = "cutover" // announce it, and wait until older releases have stopped
+	StepCensus  StepKind = "census"  // ask the registry whether anybody stands in the way
 )
 
 // Step is one thing that a leader does.
@@ -28,7 +30,7 @@ type Step struct {
 	Kind    StepKind
 	Changes []database.Change // apply, roll back: one transaction
 	Command string
-	Event   database.Event // record
+	Event   database.Event // record; census: the floor; cutover: the announcement, none where it stands
 }
 
 // Plan is what a leader would do, and what it knows on the way.
@@ -45,6 +47,10 @@ type Plan struct {
 	Warnings []string
 	// Complete: the set's own complete event stands.
 	Complete bool
+	// cutover: a cutover of this set is planned or announced. succeeds: some other set was complete before, so that older replicas
+	// may live. floor is the one in force.
+	cutover, succeeds bool
+	floor             string
 	// undecided are changes whose statement Trying may have run; the session's Probe settles them.
 	undecided map[string]int
 }
@@ -97,13 +103,15 @@ type Policy struct {
 	OneTransaction bool
 	// Again lifts holds.
 	Again bool
+	// Init says what an init-only replica of an older release is taken for.
+	Init InitPolicy
 	// Source says where the set came from; the complete event notes it.
 	Source string
 }
 
 // plan compares the set with the history. The error joins every misfit.
 func plan(set *migrations.Set, l *ledger, p Policy, traits database.Traits) (*Plan, error) {
-	out := &Plan{undecided: map[string]int{}}
+	out := &Plan{undecided: map[string]int{}, floor: l.floor, succeeds: l.lastDone > 0}
 	var problems []error
 	mine := make(map[string]bool, len(set.Migrations))
 	latest := -1 // the place in the set of the last migration in force
@@ -122,8 +130,14 @@ func plan(set *migrations.Set, l *ledger, p Policy, traits database.Traits) (*Pl
 	if err := belowFloor(set, l.floor); err != nil {
 		problems = append(problems, err)
 	}
+	ending, err := abandoned(set, l)
+	if err != nil {
+		problems = append(problems, err)
+	}
 	behind := len(out.Ahead) > 0 // an older image must not put its repeatable migrations back
 	var changes []database.Change
+	cut := -1        // the first change that older releases must be stopped for
+	unfinished := "" // the first migration that a contract behind it waits for
 	for i, m := range set.Migrations {
 		r := l.byKey[key(m.Version)]
 		inForce := r != nil && r.applied != nil
@@ -143,8 +157,11 @@ func plan(set *migrations.Set, l *ledger, p Policy, traits database.Traits) (*Pl
 			continue
 		}
 		if m.Phase == migrations.Contract {
-			out.Lines = append(out.Lines, Line{Version: m.Version, Name: m.Name, State: LineDeferred, WaitsFor: waitsFor(m)})
+			out.Lines = append(out.Lines, Line{Version: m.Version, Name: m.Name, State: LineDeferred, WaitsFor: waitsFor(m, unfinished)})
 			continue
+		}
+		if unfinished == "" {
+			unfinished = m.ID()
 		}
 		if i < latest && !m.Repeatable && l.undone[key(m.Version)] == 0 {
 			out.Warnings = append(out.Warnings, fmt.Sprintf("%s is out of order: %s is in force already; it is applied now",
@@ -170,6 +187,9 @@ func plan(set *migrations.Set, l *ledger, p Policy, traits database.Traits) (*Pl
 		}
 		out.Lines = append(out.Lines, line)
 		out.Pending = append(out.Pending, m.Version)
+		if m.Phase == migrations.Cutover && cut < 0 {
+			cut = len(changes)
+		}
 		changes = append(changes, c)
 	}
 	if len(problems) > 0 {
@@ -184,19 +204,41 @@ func plan(set *migrations.Set, l *ledger, p Policy, traits database.Traits) (*Pl
 	if l.commands[set.Digest] > 0 && !p.Always {
 		p.Command = "" // it succeeded; what came after it did not
 	}
-	out.Steps = steps(changes, p, out.Complete)
+	command := p.Command != "" && (p.Always || !out.Complete)
+	if command && p.Phase == migrations.Cutover {
+		cut = 0
+	}
+	under := l.cutover.Under && ending == nil
+	out.cutover = under || cut >= 0
+	var announce *Step
+	if cut >= 0 {
+		announce = &Step{Kind: StepCutover}
+		if !under || l.cutover.Digest != set.Digest {
+			announce.Event = database.Event{Kind: database.CutoverBegan, Digest: set.Digest}
+		}
+	}
+	out.Steps = steps(changes, p, command, out.Complete, cut, announce)
+	if ending != nil {
+		out.Steps = append([]Step{*ending}, out.Steps...)
+	}
 	return out, nil
 }
 
-func steps(changes []database.Change, p Policy, complete bool) (out []Step) {
-	command := p.Command != "" && (p.Always || !complete)
+// steps puts the changes in their order; cutting over begins before the change cut.
+func steps(changes []database.Change, p Policy, command, complete bool, cut int, announce *Step) (out []Step) {
 	if p.Before != "" && (command || len(changes) > 0) {
 		out = append(out, Step{Kind: StepBefore, Command: p.Before})
+	}
+	if announce != nil && (p.OneTransaction || len(changes) == 0) {
+		out = append(out, *announce)
 	}
 	if p.OneTransaction && len(changes) > 0 {
 		out = append(out, Step{Kind: StepApply, Changes: changes})
 	} else {
-		for _, c := range changes {
+		for i, c := range changes {
+			if i == cut && announce != nil {
+				out = append(out, *announce)
+			}
 			out = append(out, Step{Kind: StepApply, Changes: []database.Change{c}})
 		}
 	}
@@ -209,61 +251,13 @@ func steps(changes []database.Change, p Policy, complete bool) (out []Step) {
 	return out
 }
 
-// waitsFor says what a contract migration needs before it may run.
-func waitsFor(m migrations.Migration) string {
-	return "the operator's word that no replica of a release before " + floorOf(m) + " serves: schemagate up --contract"
-}
-
-// floorOf is the version that every serving release must have before the contract migration may run.
-func floorOf(m migrations.Migration) string {
-	if m.After != "" {
-		return m.After
-	}
-	return m.Version
-}
-
-// contract plans the pending contract migrations. The floor is raised first: from then on no release that ends before it
-// opens, and the gates of those that run close at their next look.
-func contract(set *migrations.Set, l *ledger, p Policy, traits database.Traits) (*Plan, error) {
-	out, err := plan(set, l, p, traits)
-	if err != nil {
-		return out, err
-	}
-	if len(out.Pending) > 0 {
-		return out, misfit("%s is still pending: contract migrations come after what gates the release", out.Pending[0])
-	}
-	out.Steps = nil
-	for _, m := range set.Migrations {
-		r := l.byKey[key(m.Version)]
-		if m.Phase != migrations.Contract || r != nil && r.applied != nil {
-			continue
-		}
-		c := change(m, p)
-		if r != nil {
-			c.Version = r.version
-			if err := resume(&c, r); err != nil {
-				return out, err
-			}
-			if r.trying > 0 {
-				out.undecided[c.Version] = r.trying
-			}
-		}
-		if floor := floorOf(m); l.floor == "" || migrations.CompareVersions(l.floor, floor) < 0 {
-			l.floor = floor
-			out.Steps = append(out.Steps, Step{Kind: StepRecord, Event: database.Event{Kind: database.Floor, Version: floor}})
-		}
-		out.Steps = append(out.Steps, Step{Kind: StepApply, Changes: []database.Change{c}})
-	}
-	return out, nil
-}
-
 // inForce is what an open gate says by itself, without the history: everything that gates the set has been applied.
 func inForce(set *migrations.Set) *Plan {
 	out := &Plan{Complete: true}
 	for _, m := range set.Migrations {
 		l := Line{Version: m.Version, Name: m.Name, State: LineApplied}
 		if m.Phase == migrations.Contract {
-			l.State, l.WaitsFor = LineDeferred, waitsFor(m)
+			l.State, l.WaitsFor = LineDeferred, waitsFor(m, "")
 		} else {
 			out.Applied = append(out.Applied, m.Version)
 		}

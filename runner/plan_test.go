@@ -146,14 +146,21 @@ func TestContractRaisesTheFloorFirst(t *testing.T) {
 	c := migration("3")
 	c.Phase, c.After = migrations.Contract, "2"
 	set := setOf(migration("1"), migration("2"), c)
-	if _, err := contract(set, history(event(database.Applied, "1")), Policy{}, traits); !errors.Is(err, ErrSet) {
+	if _, err := contractPlan(set, history(event(database.Applied, "1")), Policy{}, traits); !errors.Is(err, ErrSet) {
 		t.Errorf("with a migration pending that gates: %v", err)
 	}
-	p, err := contract(set, history(event(database.Applied, "1"), event(database.Applied, "2")), Policy{}, traits)
+	p, err := contractPlan(set, history(event(database.Applied, "1"), event(database.Applied, "2")), Policy{}, traits)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(p.Steps) != 2 || p.Steps[0].Event.Kind != database.Floor || p.Steps[0].Event.Version != "2" || p.Steps[1].Changes[0].Version != "3" {
+	var got []StepKind
+	for _, s := range p.Steps {
+		got = append(got, s.Kind)
+	}
+	if want := []StepKind{StepCensus, StepRecord, StepCensus, StepApply}; !slices.Equal(got, want) {
+		t.Fatalf("steps %v, want %v", got, want)
+	}
+	if f := p.Steps[1].Event; f.Kind != database.Floor || f.Version != "2" || f.Name != "3" || p.Steps[3].Changes[0].Version != "3" {
 		t.Errorf("steps %+v", p.Steps)
 	}
 }

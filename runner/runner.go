@@ -59,6 +59,13 @@ type Runner struct {
 	// Campaigns: false for `wait`.
 	Campaigns bool
 	Commander Commander
+	// Stays: this replica goes on beside its app (run, sidecar): it registers, and renews while it watches. Otherwise one row
+	// stands for all replicas of the set, of whose apps nobody knows.
+	Stays bool
+	// App is closed for a cutover; nil where there is nothing to do.
+	App App
+	// Beside makes a runner with connections of its own, for what a watching replica does beside watching; nil: nothing.
+	Beside func() (*Runner, error)
 	// Address tells where other replicas reach this one's long-poll, once connected; nil or empty: nowhere.
 	Address  func() string
 	Observer Observer
@@ -79,12 +86,16 @@ type Runner struct {
 	session  database.Session
 	plan     *Plan
 	goal     goal
-	backedUp bool  // BEFORE has succeeded
-	err      error // why the end is not Opened
-	lastErr  error // what the latest attempt met, for the message of a timeout
-	waits    int   // waits since the start, for growing the sleep
-	hiccups  int   // interruptions in a row
-	shown    Snapshot
+	backedUp bool // BEFORE has succeeded
+	id       string
+	// registered is the moment before the latest registration was asked for, state what it said.
+	registered time.Time
+	state      string
+	err        error // why the end is not Opened
+	lastErr    error // what the latest attempt met, for the message of a timeout
+	waits      int   // waits since the start, for growing the sleep
+	hiccups    int   // interruptions in a row
+	shown      Snapshot
 }
 
 // goal is what a leader is there for: bringing the set into force, rolling back, answering a question.
@@ -92,6 +103,9 @@ type goal struct {
 	// open: a complete event ends it, and a schema that already fits does so without a campaign.
 	open bool
 	plan func(*ledger) (*Plan, error)
+	// judge answers a census. yields: whoever leads already does what this is for.
+	judge  judge
+	yields bool
 }
 
 // Up returns nil when the gate may open.
@@ -128,6 +142,9 @@ func (r *Runner) run(ctx context.Context) error {
 				n.Term = s.Term
 			}
 		})
+	}
+	if s.Phase != election.Opened && r.goal.open {
+		r.Deregister(ctx)
 	}
 	switch s.Phase {
 	case election.Opened:

@@ -24,6 +24,9 @@ type world struct {
 	sessions map[*simSession]bool
 	lease    simLease
 	began    map[int64]bool // terms whose recovery has begun (the history was read under them)
+	replicas map[string]database.Replica
+	beats    int
+	server   string         // who answers; a failover changes it
 	broken   []string       // invariants found broken
 	hits     map[string]int // faults that took effect
 }
@@ -37,7 +40,7 @@ type simLease struct {
 }
 
 func newWorld() *world {
-	return &world{sessions: map[*simSession]bool{}, began: map[int64]bool{}, hits: map[string]int{}}
+	return &world{replicas: map[string]database.Replica{}, sessions: map[*simSession]bool{}, began: map[int64]bool{}, hits: map[string]int{}}
 }
 
 func (w *world) breach(format string, args ...any) {
@@ -169,7 +172,14 @@ func (d *simDB) Look(ctx context.Context, q database.Query) (database.View, erro
 		if e.Kind == database.Failed && q.Since >= 0 && e.ID > q.Since {
 			v.Failures = append(v.Failures, e)
 		}
+		switch e.Kind {
+		case database.Floor:
+			v.Floor = e.Version
+		case database.CutoverBegan, database.CutoverEnded:
+			v.Cutover = database.Cutover{ID: e.ID, Digest: e.Digest, Under: e.Kind == database.CutoverBegan, Note: e.Note}
+		}
 	}
+	_, v.Init = w.replicas[database.InitReplica(q.Digest)]
 	l := w.lease
 	if l.claim.Holder != "" {
 		age := time.Since(l.renewed)

@@ -21,7 +21,12 @@ func (r *Runner) work(ctx context.Context, st Step) election.Event {
 	if err := r.openSession(ctx); err != nil {
 		return r.outcome(ctx, st, err)
 	}
-	if st.Kind == StepRecord {
+	switch st.Kind {
+	case StepCensus:
+		return r.census(ctx, st)
+	case StepCutover:
+		return r.quiesce(ctx, st)
+	case StepRecord:
 		err := r.session.Record(ctx, st.Event)
 		if err == nil {
 			r.Log.Info("recorded", zap.String("event", string(st.Event.Kind)), zap.String("version", st.Event.Version), zap.String("note", st.Event.Note))
@@ -30,6 +35,14 @@ func (r *Runner) work(ctx context.Context, st Step) election.Event {
 		return r.outcome(ctx, st, err)
 	}
 	return r.apply(ctx, st)
+}
+
+// mark records that the command is about to run.
+func (r *Runner) mark(ctx context.Context) error {
+	if err := r.openSession(ctx); err != nil {
+		return err
+	}
+	return r.session.Record(ctx, database.Event{Kind: database.Running, Name: string(StepCommand), Digest: r.Set.Digest})
 }
 
 func (r *Runner) openSession(ctx context.Context) error {
@@ -276,6 +289,11 @@ func (r *Runner) command(ctx context.Context, st Step) election.Event {
 	r.Log.Info("running", zap.String("command", string(st.Kind)), zap.Int64("term", r.term.Number))
 	r.observe(func(n *Snapshot) { n.Current, n.Since = string(st.Kind), time.Now() })
 	began := time.Now()
+	if st.Kind == StepCommand && r.plan.cutover { // from here on nobody can tell what took effect
+		if err := r.mark(ctx); err != nil {
+			return r.outcome(ctx, st, err)
+		}
+	}
 	tail, err := r.Commander.Command(wctx, st.Kind, st.Command, r.term)
 	took := time.Since(began)
 	r.observe(func(n *Snapshot) { n.Current = "" })

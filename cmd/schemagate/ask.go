@@ -67,10 +67,11 @@ type lineJSON struct {
 }
 
 type replicaRow struct {
-	Name    string    `json:"name"`
-	Release string    `json:"release"`
-	State   string    `json:"state"`
-	SeenAt  time.Time `json:"seen_at"`
+	Name    string `json:"name"`
+	Release string `json:"release"`
+	Version string `json:"version"` // the last of its set
+	State   string `json:"state"`
+	AgeMS   int64  `json:"age_ms"` // since it was heard of
 }
 
 func (c *cli) statusCommand() *cobra.Command {
@@ -85,7 +86,10 @@ func (c *cli) statusCommand() *cobra.Command {
 				Service: cfg.Service, Database: r.Database.Traits().Name, Gate: "closed", Reason: rep.Why, Digest: r.Set.Digest,
 				Term: rep.View.Fence.Number, Leader: rep.View.Lease.Replica, LeaderAlive: rep.View.Lease.Alive,
 				Applied: strs(rep.Plan.Applied), Pending: strs(rep.Plan.Pending), Ahead: strs(rep.Plan.Ahead), Migrations: lines(rep.Plan),
-				LastError: lastError(rep.Events), Replicas: []replicaRow{},
+				LastError: lastError(rep.Events), Replicas: make([]replicaRow, 0, len(rep.Registry.Replicas)),
+			}
+			for _, row := range rep.Registry.Replicas {
+				s.Replicas = append(s.Replicas, replicaRow{row.Name, row.Release, row.Version, row.State, row.AgeMS})
 			}
 			if rep.Open {
 				s.Gate, s.Reason = "open", ""
@@ -136,6 +140,16 @@ func printStatus(w io.Writer, s statusJSON) error {
 			state += " (" + l.WaitsFor + ")"
 		}
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", l.Version, l.Name, state, at, took, l.Release)
+	}
+	if len(s.Replicas) > 0 {
+		fmt.Fprintln(t, "\nREPLICA\tRELEASE\tSTATE\tSET ENDS AT\tSEEN")
+	}
+	for _, r := range s.Replicas {
+		name := r.Name
+		if r.State == database.ReplicaInit {
+			name = "(init-only, unknown)"
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%v ago\n", name, r.Release, r.State, r.Version, (time.Duration(r.AgeMS) * time.Millisecond).Round(time.Second))
 	}
 	return t.Flush()
 }

@@ -45,11 +45,11 @@ func (c *cli) operated(cmd *cobra.Command, body func(context.Context, *config.Co
 }
 
 func (c *cli) downCommand() *cobra.Command {
-	to := ""
+	to, force := "", false
 	cmd := &cobra.Command{Use: "down [N | --to V]", Short: "Roll back N migrations (default 1), or to version V, from the history's own down scripts",
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			how := runner.Rollback{Steps: 1, To: to}
+			how := runner.Rollback{Steps: 1, To: to, Force: force}
 			if len(args) == 1 {
 				n, err := strconv.Atoi(args[0])
 				if err != nil || n < 1 {
@@ -65,6 +65,7 @@ func (c *cli) downCommand() *cobra.Command {
 				return r.Down(ctx, how)
 			})
 		}}
+	cmd.Flags().BoolVar(&force, "force", false, "even where a live replica's release needs what is rolled back")
 	cmd.Flags().StringVar(&to, "to", "", "the version that stays the last one in force; 0 rolls back everything")
 	return cmd
 }

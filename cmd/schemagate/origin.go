@@ -152,6 +152,7 @@ func (c *cli) up(ctx context.Context, k *gatekeeper) error {
 	k.run = &runner.Runner{
 		Database: db, Elector: elector, Set: old.Set, Policy: old.Policy, Candidate: old.Candidate, Campaigns: old.Campaigns,
 		Commander: old.Commander, Address: old.Address, Observer: old.Observer, Log: old.Log, Timeout: old.Timeout,
+		Stays: old.Stays, Beside: old.Beside,
 	}
 	if n, ok := db.(interface{ SessionName(database.Term) string }); ok {
 		k.commander.session = n.SessionName

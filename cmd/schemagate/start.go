@@ -39,7 +39,7 @@ func later(name, short string) *cobra.Command {
 }
 
 func (c *cli) upCommand() *cobra.Command {
-	var again, contract bool
+	var again, contract, force bool
 	cmd := &cobra.Command{Use: "up", Short: "Init container: migrate or wait, and exit 0 when the gate opens",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return c.gated(cmd, false, func(ctx context.Context, k *gatekeeper) error {
@@ -47,10 +47,11 @@ func (c *cli) upCommand() *cobra.Command {
 				if err := c.up(ctx, k); err != nil || !contract {
 					return err
 				}
-				return k.run.Contract(ctx)
+				return k.run.Contract(ctx, force)
 			})
 		}}
-	cmd.Flags().BoolVar(&contract, "contract", false, "then apply the contract migrations: no replica of an older release serves any more")
+	cmd.Flags().BoolVar(&contract, "contract", false, "then apply the contract migrations: the operator's word that what is unknown or silent of older releases has stopped")
+	cmd.Flags().BoolVar(&force, "force", false, "with --contract: even where replicas of older releases are known to live")
 	cmd.Flags().BoolVar(&again, "again", false, "apply again what is on hold since it was rolled back")
 	return cmd
 }
@@ -89,6 +90,7 @@ func (c *cli) sidecarCommand() *cobra.Command {
 	return &cobra.Command{Use: "sidecar", Short: "up, then stay: serve health and watch the schema",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return c.gated(cmd, true, func(ctx context.Context, k *gatekeeper) error {
+				k.run.Stays = true
 				if err := c.up(ctx, k); err != nil {
 					return err
 				}
@@ -97,8 +99,10 @@ func (c *cli) sidecarCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
+				k.run.App = beside{k.cfg.Drain}
 				k.run.Watch(ctx)
 				prober.wait()
+				k.run.Deregister(ctx)
 				return context.Cause(ctx)
 			})
 		}}
@@ -133,6 +137,7 @@ func (c *cli) runApp(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
+	k.run.Stays = true
 	if err := c.up(waiting, k); err != nil {
 		return err
 	}
@@ -143,19 +148,26 @@ func (c *cli) runApp(cmd *cobra.Command, args []string) error {
 		cancel()
 		return err
 	}
+	child := newApp(reaper, process.Spec{Args: args, Env: process.Environ(secretVariables(), nil)}, process.Supervision{
+		Drain:   cfg.Drain,
+		OnTerm:  k.gate.Drain,
+		OnStart: func(int) { stopWaiting() },
+	}, cfg.Drain, k.log)
+	k.run.App = child
 	watched := make(chan struct{})
 	go func() {
 		defer close(watched)
 		k.run.Watch(ctx)
 	}()
-	code, err := reaper.Supervise(cmd.Context(), process.Spec{Args: args, Env: process.Environ(secretVariables(), nil)}, process.Supervision{
-		Drain:   cfg.Drain,
-		OnTerm:  k.gate.Drain,
-		OnStart: func(int) { stopWaiting() },
-	})
+	code, err := child.run(cmd.Context())
 	cancel()
 	<-watched
 	prober.wait()
+	k.run.Deregister(cmd.Context())
+	var signal *signalError
+	if errors.As(err, &signal) {
+		return err
+	}
 	return &appError{code: code, err: err}
 }
 

@@ -120,9 +120,6 @@ func supported(set *migrations.Set) error {
 		found = append(found, &migrations.Problem{File: file, Line: line, Msg: what + " is not in this version of schemagate", Remedy: remedy})
 	}
 	for _, m := range set.Migrations {
-		if m.Phase == migrations.Cutover {
-			refuse(m.Up.File, 1, "phase=cutover", "use expand, or stop the old release yourself before you deploy this one")
-		}
 		if m.Up.Backfill != nil {
 			refuse(m.Up.File, m.Up.BackfillLine, "backfill", "write the batches as statements of a no-transaction migration")
 		}
@@ -147,15 +144,24 @@ func (c *cli) build(ctx context.Context, cfg *config.Config, log *zap.Logger) (*
 	if err != nil {
 		return nil, err
 	}
-	return &runner.Runner{
+	r := &runner.Runner{
 		Database: db, Elector: elector, Set: set, Log: log, Timeout: cfg.Timeout, Campaigns: true,
 		Candidate: election.Candidate{Replica: cfg.Replica, Release: cfg.Release},
 		Policy: runner.Policy{
 			Service: cfg.Service, Phase: migrations.Phase(cfg.Phase), LockTimeout: cfg.LockTimeout, StatementTimeout: cfg.StatementTimeout,
 			Before: cfg.Before, After: cfg.After, OneTransaction: cfg.Transaction == "release",
-			Command: cfg.Command, Always: cfg.CommandAlways, Source: note,
+			Command: cfg.Command, Always: cfg.CommandAlways, Source: note, Init: runner.InitPolicy(cfg.InitReplicas),
 		},
-	}, nil
+	}
+	r.Beside = func() (*runner.Runner, error) {
+		db, elector, err := connect(cfg, log)
+		if err != nil {
+			return nil, err
+		}
+		return &runner.Runner{Database: db, Elector: elector, Set: r.Set, Log: log, Timeout: cfg.Timeout, Campaigns: true,
+			Candidate: r.Candidate, Policy: r.Policy}, nil
+	}
+	return r, nil
 }
 
 // connect opens the database and the elector that the settings name; neither is reached yet.

@@ -219,7 +219,7 @@ func services(w *world) {
 	w.must(err)
 	defer func() { w.must(h.Release(w.ctx())) }()
 	v := w.look(theirs, database.Query{Digest: "d", Since: 0})
-	if v.Complete != 0 || v.Last != 0 || len(v.Failures) != 0 || v.Floor != "" || v.Cutover != "" || v.Lease.Alive || v.Fence != (database.Term{}) {
+	if v.Complete != 0 || v.Last != 0 || len(v.Failures) != 0 || v.Floor != "" || v.Cutover != (database.Cutover{}) || v.Lease.Alive || v.Fence != (database.Term{}) {
 		w.t.Errorf("the other service sees %+v", v)
 	}
 	w.wantKinds(theirs, "")

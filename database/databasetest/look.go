@@ -110,19 +110,27 @@ func floorAndCutover(w *world) {
 	c := w.prepared()
 	s, _ := w.lead(c)
 	for _, x := range []struct {
-		event          database.Event
-		floor, cutover string
+		event   database.Event
+		floor   string
+		cutover database.Cutover
 	}{
-		{database.Event{Kind: database.Floor, Version: "3"}, "3", ""},
-		{database.Event{Kind: database.CutoverBegan, Digest: "d"}, "3", "d"},
-		{database.Event{Kind: database.Floor, Version: "5"}, "5", "d"},
-		{database.Event{Kind: database.CutoverBegan, Digest: "e"}, "5", "e"},
-		{database.Event{Kind: database.CutoverEnded, Digest: "e"}, "5", ""},
-		{database.Event{Kind: database.Complete, Digest: "d"}, "5", ""},
+		{database.Event{Kind: database.Floor, Version: "3"}, "3", database.Cutover{}},
+		{database.Event{Kind: database.CutoverBegan, Digest: "d"}, "3", database.Cutover{Digest: "d", Under: true}},
+		{database.Event{Kind: database.Floor, Version: "5"}, "5", database.Cutover{Digest: "d", Under: true}},
+		{database.Event{Kind: database.CutoverBegan, Digest: "e"}, "5", database.Cutover{Digest: "e", Under: true}},
+		{database.Event{Kind: database.CutoverEnded, Digest: "e", Note: database.CutoverDone}, "5", database.Cutover{Digest: "e", Note: database.CutoverDone}},
+		{database.Event{Kind: database.Complete, Digest: "d"}, "5", database.Cutover{Digest: "e", Note: database.CutoverDone}},
 	} {
 		w.must(s.Record(w.ctx(), x.event))
-		if v := w.look(c, database.Query{Digest: "x", Since: -1}); v.Floor != x.floor || v.Cutover != x.cutover {
-			w.t.Errorf("after %s: floor %q, cutover %q, want %q and %q", x.event.Kind, v.Floor, v.Cutover, x.floor, x.cutover)
+		v := w.look(c, database.Query{Digest: "x", Since: -1})
+		if x.event.Kind == database.CutoverBegan || x.event.Kind == database.CutoverEnded {
+			if v.Cutover.ID != v.Last {
+				w.t.Errorf("after %s: the cutover's event is %d, want %d", x.event.Kind, v.Cutover.ID, v.Last)
+			}
+		}
+		v.Cutover.ID = 0
+		if v.Floor != x.floor || v.Cutover != x.cutover {
+			w.t.Errorf("after %s: floor %q, cutover %+v, want %q and %+v", x.event.Kind, v.Floor, v.Cutover, x.floor, x.cutover)
 		}
 	}
 }

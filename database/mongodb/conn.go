@@ -129,6 +129,7 @@ const (
 	fences    = "schemagate_fence"
 	histories = "schemagate_history"
 	leases    = "schemagate_lease"
+	replicas  = "schemagate_replicas"
 )
 
 // claimed is the _id of a service's n-th document; zero padding keeps ids in the order of their numbers.

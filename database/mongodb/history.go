@@ -120,10 +120,8 @@ func (d *DB) Look(ctx context.Context, q database.Query) (v database.View, err e
 			}
 		case database.Floor:
 			v.Floor = e.Version
-		case database.CutoverBegan:
-			v.Cutover = e.Digest
-		case database.CutoverEnded:
-			v.Cutover = ""
+		case database.CutoverBegan, database.CutoverEnded:
+			v.Cutover = database.Cutover{ID: e.N, Digest: e.Digest, Under: e.Kind == string(database.CutoverBegan), Note: e.Note}
 		}
 	}
 	var last eventDoc
@@ -131,6 +129,9 @@ func (d *DB) Look(ctx context.Context, q database.Query) (v database.View, err e
 		return v, err
 	}
 	v.Last = last.N
+	if v.Init, err = d.known(ctx, db, database.InitReplica(q.Digest)); err != nil {
+		return v, err
+	}
 	v.Lease, err = d.lease(ctx, db)
 	return v, err
 }

@@ -2,6 +2,7 @@ package mysql
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -30,19 +31,21 @@ const lookSQL = `
   (select max(id) from $history where service = $service and kind = 'complete' and digest = $digest),
   (select max(id) from $history where service = $service),
   (select version from $history where service = $service and kind = 'floor' order by id desc limit 1),
-  (select if(kind = 'cutover began', digest, '') from $history
-    where service = $service and kind in ('cutover began', 'cutover ended') order by id desc limit 1)
+  (select json_object('id', id, 'digest', digest, 'under', if(kind = 'cutover began', 1, 0), 'note', note) from $history
+    where service = $service and kind in ('cutover began', 'cutover ended') order by id desc limit 1),
+  exists (select 1 from $replicas where service = $service and id = $init)
 from $fence f join $lease l on l.service = f.service where f.service = $service)
 union all
-(select 'undone', version, '', '', '', '', '', '', '', '', '', '', '', '', '', '' from $history
+(select 'undone', version, '', '', '', '', '', '', '', '', '', '', '', '', '', '', '' from $history
   where service = $service and kind = 'rolled back'
   and id > (select max(id) from $history where service = $service and kind = 'complete' and digest = $digest))
 union all
-(select 'failed', id, version, name, checksum, digest, term, ` + "`release`" + `, replica, ` + moment + `, code, error, '', '', '', '' from $history
+(select 'failed', id, version, name, checksum, digest, term, ` + "`release`" + `, replica, ` + moment + `, code, error, '', '', '', '', '' from $history
   where service = $service and kind = 'failed' and $since >= 0 and id > $since order by id desc limit 20)`
 
 func (d *DB) fill(sql string, more ...string) string {
 	return strings.NewReplacer(append(more, "$history", d.table("history"), "$lease", d.table("lease"), "$fence", d.table("fence"),
+		"$replicas", d.table("replicas"),
 		"$service", lit(d.opt.Service))...).Replace(sql)
 }
 
@@ -52,7 +55,7 @@ func (d *DB) Look(ctx context.Context, q database.Query) (database.View, error) 
 	if err != nil {
 		return database.View{}, err
 	}
-	rows, err := c.rows(ctx, d.fill(lookSQL, "$digest", lit(q.Digest), "$since", num(q.Since)))
+	rows, err := c.rows(ctx, d.fill(lookSQL, "$digest", lit(q.Digest), "$since", num(q.Since), "$init", lit(database.InitReplica(q.Digest))))
 	switch {
 	case code(err) == 1146 || code(err) == 1049 && d.schema != d.name: // no tables yet
 		return database.View{}, nil
@@ -74,7 +77,8 @@ func view(rows [][]string) (v database.View, err error) {
 			gone := r[10] == "1"
 			v.Lease = database.Lease{Holder: r[3], Replica: r[4], Release: r[5], Address: r[6], Token: r[7], Exclusive: r[8] == "1",
 				AgeMS: n.of(r[9]), Dead: gone, Alive: r[11] == "1" && !gone}
-			v.Complete, v.Last, v.Floor, v.Cutover = n.of(r[12]), n.of(r[13]), r[14], r[15]
+			v.Complete, v.Last, v.Floor, v.Init = n.of(r[12]), n.of(r[13]), r[14], r[16] == "1"
+			v.Cutover = n.cutover(r[15])
 		case "undone":
 			v.Undone = append(v.Undone, r[1])
 		case "failed":
@@ -98,6 +102,22 @@ func (n *numbers) of(s string) int64 {
 		n.err = err
 	}
 	return i
+}
+
+func (n *numbers) cutover(s string) (out database.Cutover) {
+	if s == "" {
+		return out
+	}
+	var v struct {
+		database.Cutover
+		Under int `json:"under"` // truth values differ between servers
+	}
+	if err := json.Unmarshal([]byte(s), &v); err != nil && n.err == nil {
+		n.err = err
+	}
+	out = v.Cutover
+	out.Under = v.Under == 1
+	return out
 }
 
 func (n *numbers) time(s string) time.Time {

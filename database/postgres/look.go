@@ -38,15 +38,16 @@ select json_build_object(
       'digest', digest, 'term', term, 'release', release, 'replica', replica, 'at', at, 'code', code, 'error', error))
     from (select * from $history where service = $1 and kind = 'failed' and $3::bigint >= 0 and id > $3::bigint order by id desc limit 20) x),
   'floor', coalesce((select version from $history where service = $1 and kind = 'floor' order by id desc limit 1), ''),
-  'cutover', coalesce((select case kind when 'cutover began' then digest else '' end from $history
-    where service = $1 and kind in ('cutover began', 'cutover ended') order by id desc limit 1), '')
+  'cutover', coalesce((select json_build_object('id', id, 'digest', digest, 'under', kind = 'cutover began', 'note', note) from $history
+    where service = $1 and kind in ('cutover began', 'cutover ended') order by id desc limit 1), '{}'),
+  'init', exists (select from $replicas where service = $1 and id = $4)
 )::text
 from $fence f, c where f.service = $1`
 
 // Look takes one look in one query.
 func (d *DB) Look(ctx context.Context, q database.Query) (database.View, error) {
-	sql := strings.NewReplacer("$history", d.table("history"), "$lease", d.table("lease"), "$fence", d.table("fence")).Replace(lookSQL)
-	rows, err := d.query(ctx, sql, d.opt.Service, q.Digest, strconv.FormatInt(q.Since, 10))
+	sql := d.fill(lookSQL)
+	rows, err := d.query(ctx, sql, d.opt.Service, q.Digest, strconv.FormatInt(q.Since, 10), database.InitReplica(q.Digest))
 	switch c := code(err); {
 	case c == "42P01" || c == "42703" || c == "3F000": // no tables yet
 		return database.View{}, nil
@@ -66,6 +67,11 @@ func (d *DB) Look(ctx context.Context, q database.Query) (database.View, error) 
 		return database.View{}, fmt.Errorf("read the look: %w", err)
 	}
 	return v.View, d.found(v.Schemas)
+}
+
+func (d *DB) fill(sql string) string {
+	return strings.NewReplacer("$history", d.table("history"), "$lease", d.table("lease"), "$fence", d.table("fence"),
+		"$replicas", d.table("replicas")).Replace(sql)
 }
 
 const historySQL = `select json_build_object('id', id, 'kind', kind, 'version', version, 'name', name, 'checksum', checksum,

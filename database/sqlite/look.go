@@ -23,8 +23,9 @@ select json_object(
       'digest', digest, 'term', term, 'release', release, 'replica', replica, 'at', at, 'code', code, 'error', error))
     from (select * from main.schemagate_history where service = ?1 and kind = 'failed' and ?3 >= 0 and id > ?3 order by id desc limit 20)),
   'floor', coalesce((select version from main.schemagate_history where service = ?1 and kind = 'floor' order by id desc limit 1), ''),
-  'cutover', coalesce((select case kind when 'cutover began' then digest else '' end from main.schemagate_history
-    where service = ?1 and kind in ('cutover began', 'cutover ended') order by id desc limit 1), ''))
+  'cutover', json(coalesce((select json_object('id', id, 'digest', digest, 'under', json(iif(kind = 'cutover began', 'true', 'false')), 'note', note)
+    from main.schemagate_history where service = ?1 and kind in ('cutover began', 'cutover ended') order by id desc limit 1), '{}')),
+  'init', json(iif(exists (select 1 from main.schemagate_replicas where service = ?1 and id = ?4), 'true', 'false')))
 from main.schemagate_fence f, c where f.service = ?1`
 
 // Look takes one look in one query, and asks the kernel whether the lease's lock is held. It never creates the file.
@@ -38,7 +39,7 @@ func (d *DB) Look(ctx context.Context, q database.Query) (database.View, error) 
 	}
 	var row string
 	err = c.patiently(ctx, readWait, func() error {
-		return c.c.QueryRowContext(ctx, lookSQL, d.opt.Service, q.Digest, q.Since).Scan(&row)
+		return c.c.QueryRowContext(ctx, lookSQL, d.opt.Service, q.Digest, q.Since, database.InitReplica(q.Digest)).Scan(&row)
 	})
 	switch {
 	case noTable(err): // no tables yet

@@ -1,0 +1,54 @@
+package runner_test
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/schemagate/schemagate/database"
+)
+
+func (d *simDB) Register(ctx context.Context, r database.Replica) error {
+	if err := d.request(ctx); err != nil {
+		return err
+	}
+	d.w.mu.Lock()
+	ready := d.w.ready
+	if ready {
+		d.w.beats++
+		r.Beat = fmt.Sprint(d.w.beats)
+		d.w.replicas[r.ID] = r
+	}
+	d.w.mu.Unlock()
+	switch {
+	case !ready:
+		return database.ErrNotPrepared
+	case d.replyLost():
+		return database.ErrUnreachable
+	}
+	return nil
+}
+
+func (d *simDB) Deregister(ctx context.Context, ids ...string) error {
+	if err := d.request(ctx); err != nil {
+		return err
+	}
+	d.w.mu.Lock()
+	defer d.w.mu.Unlock()
+	for _, id := range ids {
+		delete(d.w.replicas, id)
+	}
+	return nil
+}
+
+func (d *simDB) Registry(ctx context.Context) (database.Registry, error) {
+	if err := d.request(ctx); err != nil {
+		return database.Registry{}, err
+	}
+	d.w.mu.Lock()
+	defer d.w.mu.Unlock()
+	out := database.Registry{Server: d.w.server}
+	for _, r := range d.w.replicas {
+		out.Replicas = append(out.Replicas, r)
+	}
+	return out, nil
+}
