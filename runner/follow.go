@@ -87,7 +87,7 @@ func (r *Runner) opening(ctx context.Context, v database.View, open election.Eve
 	if r.onRecord(v) {
 		return open
 	}
-	if err := r.register(ctx, database.ReplicaWaiting); err != nil {
+	if err := r.register(ctx, database.ReplicaOpen); err != nil {
 		return r.unreachable(ctx, err, "register")
 	}
 	r.planned = -1 // comparing is part of the look that is repeated

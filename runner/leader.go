@@ -112,7 +112,7 @@ func (r *Runner) complete(ctx context.Context) election.Event {
 		return r.outcome(ctx, st, err)
 	}
 	// On record before the set is complete: no later term can then raise a floor that shuts this set without seeing it.
-	if err := r.register(ctx, database.ReplicaWaiting); err != nil {
+	if err := r.register(ctx, database.ReplicaOpen); err != nil {
 		return r.outcome(ctx, st, err)
 	}
 	done := append([]database.Event{{Kind: database.Complete, Digest: r.Set.Digest, Note: r.Policy.Source}}, r.cutDone()...)

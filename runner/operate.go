@@ -190,7 +190,7 @@ func (r *Runner) Inspect(ctx context.Context) (*Report, error) {
 		nobody := func(database.Replica) bool { return false }
 		why := few(obstacles(below(out.Registry, floorOf(m)), nobody, r.Policy.Init))
 		if why == "" {
-			why = fmt.Sprintf("nothing more: a replica under run or sidecar applies it within about %v; so does schemagate up --contract", replicaTTL)
+			why = fmt.Sprintf("a replica under run or sidecar to find nobody of an older release for %v (or schemagate up --contract)", replicaTTL)
 		}
 		out.Plan = out.Plan.waiting(m.Version, why)
 	}

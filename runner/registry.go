@@ -140,8 +140,11 @@ func obstacles(rows []database.Replica, gone func(database.Replica) bool, init I
 		case row.State == database.ReplicaInit:
 			out = append(out, fmt.Sprintf("init-only replicas %s (unknown whether their apps live; the operator decides: schemagate up --contract)", release))
 		default:
-			out = append(out, fmt.Sprintf("%s %s (%s, seen %v ago)", row.Name, release, row.State,
-				(time.Duration(row.AgeMS)*time.Millisecond).Round(time.Second)))
+			how := row.State
+			if age := (time.Duration(row.AgeMS) * time.Millisecond).Truncate(2 * watchEvery); age > 0 {
+				how += fmt.Sprintf(", silent for more than %v", age)
+			}
+			out = append(out, fmt.Sprintf("%s %s (%s)", row.Name, release, how))
 		}
 	}
 	return out

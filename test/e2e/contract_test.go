@@ -1,37 +1,93 @@
 package e2e
 
 import (
-	"net/http"
+	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/schemagate/schemagate/test/harness"
 )
 
-// TestAContractRunsOnTheOperatorsWordAndClosesOlderReleases: it gates nobody, and from its floor on no older release serves.
-func TestAContractRunsOnTheOperatorsWordAndClosesOlderReleases(t *testing.T) {
+// Two releases of one app: the second adds a column, and drops the old one once nobody needs it.
+var (
+	beforeDrop = harness.Files{"0001_a.up.sql": "CREATE TABLE a (x int, y int);"}
+	withDrop   = beforeDrop.And(harness.Files{"0002_z.up.sql": "ALTER TABLE a ADD COLUMN z int;",
+		"0003_drop.up.sql": "-- schemagate: phase=contract after=0002\nALTER TABLE a DROP COLUMN x;"})
+)
+
+// A contract migration comes by itself when the last replica of an older release has ended, and not before.
+func TestAContractWaitsForTheLastOlderReplica(t *testing.T) {
+	for how, sig := range map[string]syscall.Signal{"that says goodbye": syscall.SIGTERM, "that is killed": syscall.SIGKILL} {
+		t.Run(how, func(t *testing.T) {
+			t.Parallel()
+			old := newStage(t, beforeDrop)
+			addr := harness.FreePort(t)
+			serves := old.with("SCHEMAGATE_RELEASE=v1", "SCHEMAGATE_REPLICA=older", "SCHEMAGATE_HTTP_ADDR="+addr).Start("sidecar")
+			serves.Await(harness.Msg("gate open"))
+			next := old.folder(withDrop).with("SCHEMAGATE_RELEASE=v2", "SCHEMAGATE_REPLICA=newer")
+			newer := next.Start("sidecar")
+			newer.Await(`"waits_for":"older of release v1`)
+			if out := next.Expect(0, "status").Out.Text(); !strings.Contains(out, "older of release v1") || !strings.Contains(out, "REPLICA") {
+				t.Errorf("status says\n%s", out)
+			}
+			if got := next.applied(); got != "0001 0002" {
+				t.Fatalf("applied %q while an older replica lives", got)
+			}
+			answers(t, addr, map[string]int{"/readyz": 200}) // one that is merely older stays open
+			serves.Signal(sig)
+			newer.Await(`"msg":"applied","service":"default","replica":"newer","release":"v2","migration":"0003_drop"`)
+			old.with("SCHEMAGATE_RELEASE=v1").Expect(65, "up").Says("deploy a release that has 0002")
+			newer.Signal(syscall.SIGTERM)
+			newer.Exits(143)
+		})
+	}
+}
+
+// Of init-only replicas nobody knows whether their apps live: the operator decides.
+func TestAContractIsTheOperatorsWhereAnOlderReleaseRanAsInitContainers(t *testing.T) {
 	t.Parallel()
-	first := harness.Files{"0001_a.up.sql": "CREATE TABLE a (x int, y int);"}
-	second := harness.Files{"0001_a.up.sql": first["0001_a.up.sql"], "0002_z.up.sql": "ALTER TABLE a ADD COLUMN z int;",
-		"0003_drop.up.sql": "-- schemagate: phase=contract after=0002\nALTER TABLE a DROP COLUMN x;"}
-	old := newStage(t, first)
+	old := newStage(t, beforeDrop).with("SCHEMAGATE_RELEASE=v1")
 	old.Up()
-	addr := harness.FreePort(t)
-	serves := old.with("SCHEMAGATE_HTTP_ADDR=" + addr).Start("sidecar")
-	serves.Await(harness.Msg("gate open"))
-	next := old.folder(second)
-	next.Up()
-	if got := next.Psql("select count(*) from information_schema.columns where table_name = 'a'"); got != "3" {
-		t.Fatalf("%s columns before the contract, want 3", got)
+	next := old.folder(withDrop).with("SCHEMAGATE_RELEASE=v2")
+	newer := next.Start("sidecar")
+	newer.Await(`"waits_for":"init-only replicas of release v1 (unknown whether their apps live`)
+	if out := next.Expect(0, "plan").Out.Text(); !strings.Contains(out, "it waits for init-only replicas of release v1") {
+		t.Errorf("plan says\n%s", out)
 	}
-	answers(t, addr, map[string]int{"/readyz": 200}) // one that is merely older stays open
 	next.Expect(0, "up", "--contract")
-	if got := next.Psql("select count(*) from information_schema.columns where table_name = 'a'"); got != "2" {
-		t.Errorf("%s columns after the contract, want 2", got)
+	if got := next.applied(); got != "0001 0002 0003" {
+		t.Errorf("applied %q", got)
 	}
-	harness.Until(t, "the older release's gate is closed", func() bool {
-		code, _ := get(t, addr, "/readyz")
-		return code == http.StatusServiceUnavailable
-	})
-	old.Expect(65, "up").Says("deploy a release that has 0002")
-	next.Up()
+	newer.Signal(syscall.SIGTERM)
+	newer.Exits(143)
+}
+
+// With SCHEMAGATE_INIT_REPLICAS=stopped a deployment says that it stops the old apps first.
+func TestInitReplicasMayBeTakenForStopped(t *testing.T) {
+	t.Parallel()
+	old := newStage(t, beforeDrop)
+	old.Up()
+	next := old.folder(withDrop).with("SCHEMAGATE_INIT_REPLICAS=stopped")
+	newer := next.Start("sidecar")
+	newer.Await(harness.Msg("recorded"))
+	harness.Until(t, "the contract is in force", func() bool { return next.applied() == "0001 0002 0003" })
+	newer.Signal(syscall.SIGTERM)
+	newer.Exits(143)
+}
+
+// Rolling back what a live replica needs takes force.
+func TestDownRefusesWhatALiveReplicaNeeds(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, harness.Files{"0001_a.up.sql": "CREATE TABLE a (x int);", "0001_a.down.sql": "DROP TABLE a;"})
+	serves := s.with("SCHEMAGATE_REPLICA=living").Start("sidecar")
+	serves.Await(harness.Msg("gate open"))
+	s.Expect(65, "down").Says("living", "--force")
+	if got := s.applied(); got != "0001" {
+		t.Errorf("in force: %q", got)
+	}
+	s.Expect(0, "down", "--force")
+	serves.Await(harness.Msg("gate closed"))
+	serves.Signal(syscall.SIGTERM)
+	serves.Exits(143)
+	s.with("SCHEMAGATE_REPLICA=another").Expect(65, "up").Says("on hold")
 }
