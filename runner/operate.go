@@ -64,17 +64,16 @@ func undo(l *ledger, how Rollback, p Policy) (*Plan, error) {
 			how.To != "" && how.To != "0" && migrations.CompareVersions(rec.version, how.To) <= 0 {
 			continue
 		}
-		e := rec.applied
-		file := rec.version + "_" + e.Name
+		e := *rec.applied
+		e.Version = rec.version
 		if e.Down == nil {
-			return out, misfit("%s has no way back: its release shipped no down script, so nothing was rolled back", file)
+			return out, misfit("%s_%s has no way back: its release shipped no down script, so nothing was rolled back", e.Version, e.Name)
 		}
-		down, err := migrations.ParseDown(e.Format, how.Dialect, file+" (down, from the history)", *e.Down)
+		c, err := wayBack(e, how.Dialect, p)
 		if err != nil {
 			return out, err
 		}
-		c := script(down, p)
-		c.Version, c.Name, c.Checksum, c.Format, c.Undo, c.Hold = rec.version, e.Name, e.Checksum, e.Format, true, true
+		c.Hold = true
 		out.Steps = append(out.Steps, Step{Kind: StepUndo, Changes: []database.Change{c}})
 		out.Pending = append(out.Pending, rec.version)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/schemagate/schemagate/config"
 	"github.com/schemagate/schemagate/database"
 	"github.com/schemagate/schemagate/migrations"
+	"github.com/schemagate/schemagate/prove"
 	"github.com/schemagate/schemagate/runner"
 	"github.com/schemagate/schemagate/secret"
 	"github.com/schemagate/schemagate/source"
@@ -38,7 +39,7 @@ var exits = []struct {
 	{exitUsage, "wrong usage: an unknown command or flag, a secret in a flag, a command that this version does not have"},
 	{exitSet, "the set is broken or does not fit: unparsable, duplicate, changed after it was applied, below the floor, on hold"},
 	{exitUnreachable, "the database, Consul, the git server or the secrets manager was not reached in time"},
-	{exitFailed, "a migration, BEFORE, AFTER or a check failed, or one was interrupted and needs `schemagate resolve`"},
+	{exitFailed, "a migration, BEFORE, AFTER, a check or `test` failed, or a migration was interrupted and needs `schemagate resolve`"},
 	{exitTimeout, "timed out waiting for the gate or for a lock (`SCHEMAGATE_TIMEOUT`)"},
 	{exitConfig, "wrong configuration, password or privilege"},
 	{exitTerm, "ended by SIGTERM"},
@@ -53,6 +54,7 @@ var codes = []struct {
 	{config.ErrUsage, exitUsage},
 	{runner.ErrFailed, exitFailed},
 	{runner.ErrNeedsResolve, exitFailed},
+	{prove.ErrFailed, exitFailed},
 	{runner.ErrSet, exitSet},
 	{migrations.ErrSet, exitSet},
 	{config.ErrConfig, exitConfig},

@@ -22,7 +22,7 @@ func (c *cli) commands() []*cobra.Command {
 		c.statusCommand(), c.historyCommand(), c.planCommand(), c.validateCommand(),
 		c.downCommand(), c.resolveCommand(),
 		c.newCommand(), c.healthCommand(), c.demoCommand(), c.demoAppCommand(), c.versionCommand(),
-		later("test", "prove a set on a scratch database"), later("lint", "warn of what blocks a busy database"),
+		c.testCommand(), later("lint", "warn of what blocks a busy database"),
 		later("adopt", "take over from another tool"), later("baseline", "start in the middle"),
 		later("pause", "pause a batched data migration"), later("resume", "resume a batched data migration"),
 		later("cancel", "cancel a batched data migration"),

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"strings"
@@ -93,24 +94,30 @@ func (c *cli) loadSet(ctx context.Context, cfg *config.Config, log *zap.Logger) 
 		}
 		return set, note, nil
 	}
+	set, _, note, err = c.loadFiles(ctx, cfg, log)
+	return set, note, err
+}
+
+// loadFiles is loadSet with what the set was read from.
+func (c *cli) loadFiles(ctx context.Context, cfg *config.Config, log *zap.Logger) (set *migrations.Set, files fs.FS, note string, err error) {
 	values, err := cfg.PlaceholderMap()
 	if err != nil {
-		return nil, "", err
+		return nil, nil, "", err
 	}
-	files, note, err := c.openSource(ctx, cfg, log)
+	files, note, err = c.openSource(ctx, cfg, log)
 	if err != nil {
-		return nil, "", err
+		return nil, nil, "", err
 	}
 	set, err = migrations.Load(files, migrations.Options{
 		Dialect: dialectOf(cfg), Phase: migrations.Phase(cfg.Phase), Placeholders: values,
 	})
+	if err == nil {
+		err = supported(set)
+	}
 	if err != nil {
-		return nil, "", fmt.Errorf("SCHEMAGATE_MIGRATIONS=%s: %w", source.Redacted(cfg.Migrations), problems{err})
+		return nil, nil, "", fmt.Errorf("SCHEMAGATE_MIGRATIONS=%s: %w", source.Redacted(cfg.Migrations), problems{err})
 	}
-	if err := supported(set); err != nil {
-		return nil, "", fmt.Errorf("SCHEMAGATE_MIGRATIONS=%s: %w", source.Redacted(cfg.Migrations), problems{err})
-	}
-	return set, note, nil
+	return set, files, note, nil
 }
 
 // supported refuses what the parser knows and this version does not carry out yet, rather than pass over it in silence.
@@ -147,11 +154,7 @@ func (c *cli) build(ctx context.Context, cfg *config.Config, log *zap.Logger) (*
 	r := &runner.Runner{
 		Database: db, Elector: elector, Set: set, Log: log, Timeout: cfg.Timeout, Campaigns: true,
 		Candidate: election.Candidate{Replica: cfg.Replica, Release: cfg.Release},
-		Policy: runner.Policy{
-			Service: cfg.Service, Phase: migrations.Phase(cfg.Phase), LockTimeout: cfg.LockTimeout, StatementTimeout: cfg.StatementTimeout,
-			Before: cfg.Before, After: cfg.After, OneTransaction: cfg.Transaction == "release",
-			Command: cfg.Command, Always: cfg.CommandAlways, Source: note, Init: runner.InitPolicy(cfg.InitReplicas),
-		},
+		Policy:    policyOf(cfg, note),
 	}
 	r.Beside = func() (*runner.Runner, error) {
 		db, elector, err := connect(cfg, log)
@@ -162,6 +165,14 @@ func (c *cli) build(ctx context.Context, cfg *config.Config, log *zap.Logger) (*
 			Candidate: r.Candidate, Policy: r.Policy}, nil
 	}
 	return r, nil
+}
+
+func policyOf(cfg *config.Config, note string) runner.Policy {
+	return runner.Policy{
+		Service: cfg.Service, Phase: migrations.Phase(cfg.Phase), LockTimeout: cfg.LockTimeout, StatementTimeout: cfg.StatementTimeout,
+		Before: cfg.Before, After: cfg.After, OneTransaction: cfg.Transaction == "release",
+		Command: cfg.Command, Always: cfg.CommandAlways, Source: note, Init: runner.InitPolicy(cfg.InitReplicas),
+	}
 }
 
 // connect opens the database and the elector that the settings name; neither is reached yet.

@@ -29,6 +29,7 @@ type Options struct {
 
 // DB is one target database. It is used by one goroutine, but for the sessions and holdings it hands out.
 type DB struct {
+	config    *mysql.Config
 	connector driver.Connector
 	opt       Options
 	user      string
@@ -57,6 +58,7 @@ func Open(url string, opt Options) (*DB, error) {
 		}
 		return c, err
 	}
+	d.config = c
 	if d.connector, err = mysql.NewConnector(c); err != nil {
 		return nil, configError(err)
 	}
