@@ -15,6 +15,7 @@ var leaseRules = []rule{
 	{"LeaseThatAloneProtectsIsNeverTakenEarly", leaseAlone},
 	{"LeaseOutlivesABrokenPresence", leasePresence},
 	{"LeaseTakenByForce", leaseForced},
+	{"LeaseTakenByForceIsNotTakenBack", leaseForcedOnce},
 	{"HolderClaimShowsInLook", claimShows},
 	{"LeaseIsIndependentOfALockedFence", leaseAndFence},
 	{"LeaseIsRenewedBesideEverythingElse", leaseBeside},
@@ -187,6 +188,24 @@ func leaseForced(w *world) {
 	w.want(old.Renew(w.ctx()), database.ErrHeld)
 	if v := w.look(a, database.Query{Since: -1}); v.Lease.Holder != mine.Holder {
 		w.t.Errorf("lease %+v, want that of %s", v.Lease, mine.Holder)
+	}
+}
+
+// leaseForcedOnce: a presence that broke is made anew, and that is no second winning.
+func leaseForcedOnce(w *world) {
+	w.buries()
+	a, b := w.prepared(), w.open(service)
+	if !w.Forced {
+		w.t.Skip("no lease is taken by force")
+	}
+	mine, later := claim(), claim()
+	mine.Force, later.Force = true, true
+	h := w.acquire(a, mine)
+	w.Bury(w.t, service)
+	w.acquire(b, later)
+	w.want(w.again(func() error { return h.Renew(w.ctx()) }), database.ErrHeld)
+	if v := w.look(a, database.Query{Since: -1}); v.Lease.Holder != later.Holder {
+		w.t.Errorf("lease %+v, want that of %s", v.Lease, later.Holder)
 	}
 }
 

@@ -21,6 +21,7 @@ func (d *DB) Acquire(ctx context.Context, c database.Claim) (database.Holding, e
 		h.close()
 		return nil, err
 	}
+	h.claim.Force = false // it was for winning; who renews on a new presence must not take the lease from a later winner
 	return h, nil
 }
 

@@ -20,12 +20,7 @@ func (s *session) applyLoose(ctx context.Context, c *conn, ch database.Change) e
 		ch.From = n // this very session came further than the plan that the caller goes by
 	}
 	// after is what is recorded once statement i is done: how far it came, or that all of it is in force.
-	after := func(i int) []database.Event {
-		if i >= ch.Last() {
-			return s.outcome(ch, time.Since(began))
-		}
-		return []database.Event{progress(ch, i+1, 0)}
-	}
+	after := func(i int) []database.Event { return ch.After(i, time.Since(began)) }
 	if err := s.due(ctx, ch); err != nil {
 		return err
 	}
@@ -78,12 +73,6 @@ func (s *session) resume(ctx context.Context, c *conn, ch database.Change) error
 	return nil
 }
 
-// progress says that done statements are done, and that trying may have run besides.
-func progress(ch database.Change, done, trying int) database.Event {
-	return database.Event{Kind: database.Running, Version: ch.Version, Name: ch.Name, Checksum: ch.Checksum,
-		Done: done, Trying: trying, Prefix: database.Prefix(ch.Statements[:done])}
-}
-
 // inside runs statement i in a transaction with its progress.
 func (s *session) inside(ctx context.Context, c *conn, ch database.Change, i int, after func(int) []database.Event) error {
 	err := s.enter(ctx, c)
@@ -111,7 +100,7 @@ func (s *session) guarded(ctx context.Context, c *conn, ch database.Change, i in
 	if err != nil {
 		return err
 	}
-	trying := progress(ch, i, i+1)
+	trying := ch.Progress(i, i+1)
 	trying.Note = noteOf(st, rows[0][0], before == none)
 	if err := s.record(ctx, trying); err != nil {
 		return err
@@ -129,7 +118,7 @@ func (s *session) guarded(ctx context.Context, c *conn, ch database.Change, i in
 	if c.broken {
 		return err // it may go on at the server: the running event says so, and the next term ends it
 	}
-	if rerr := s.record(context.WithoutCancel(ctx), progress(ch, i, 0)); rerr != nil {
+	if rerr := s.record(context.WithoutCancel(ctx), ch.Progress(i, 0)); rerr != nil {
 		return errors.Join(err, rerr)
 	}
 	return err

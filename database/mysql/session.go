@@ -164,10 +164,7 @@ func (s *session) pending(ctx context.Context, c *conn, ch database.Change) erro
 		return classify(err)
 	}
 	inForce := len(rows) == 1 && rows[0][0] != string(database.RolledBack)
-	if inForce != ch.Undo && !ch.Repeat {
-		return fmt.Errorf("%s: %w", ch.Version, database.ErrNotPending)
-	}
-	return nil
+	return ch.Due(inForce)
 }
 
 // Apply runs a change: in one transaction where it only changes data, else statement by statement.
@@ -210,7 +207,7 @@ func (s *session) Apply(ctx context.Context, changes ...database.Change) error {
 		rollback(ctx, c)
 		return err
 	}
-	return s.commit(ctx, c, s.outcome(ch, time.Since(began))...)
+	return s.commit(ctx, c, ch.Outcome(time.Since(began))...)
 }
 
 // fits finds what the server would answer by cutting the connection off, which looks like an interruption.
@@ -228,21 +225,6 @@ func (s *session) fits(ch database.Change) error {
 		return &database.StatementError{File: ch.File, Message: fmt.Sprintf("the way back can't be kept in the history: twice its %d "+remedy, len(*ch.Down), s.packet)}
 	}
 	return nil
-}
-
-// outcome is what the history says of a change that took effect.
-func (s *session) outcome(c database.Change, took time.Duration) []database.Event {
-	e := database.Event{Kind: database.Applied, Version: c.Version, Name: c.Name, Checksum: c.Checksum, Format: c.Format, Down: c.Down, Duration: took}
-	if !c.Undo {
-		return []database.Event{e}
-	}
-	e.Kind, e.Down = database.RolledBack, nil
-	if !c.Hold {
-		return []database.Event{e}
-	}
-	h := e
-	h.Kind, h.Duration = database.Hold, 0
-	return []database.Event{e, h}
 }
 
 // limits bounds what a migration's statements wait for; the server counts in seconds.

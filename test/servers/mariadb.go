@@ -16,13 +16,29 @@ import (
 // Maria is a MariaDB server. Its superuser is root, without a password.
 type Maria struct {
 	*server
-	bin string
+	bin      string
+	settings []string
+	certs    *Certificates // with MariaTLS
 }
 
+// MariaOption changes how a MariaDB server starts.
+type MariaOption func(*Maria)
+
+// MariaSetting sets a variable of the server.
+func MariaSetting(name, value string) MariaOption {
+	return func(m *Maria) { m.settings = append(m.settings, "--"+name+"="+value) }
+}
+
+// MariaTLS has the server speak TLS to who asks for it, and to users that it is required of; see Certificates.
+func MariaTLS() MariaOption { return func(m *Maria) { m.certs = new(Certificates) } }
+
 // MariaDB starts a server of the test's own.
-func MariaDB(tb TB) *Maria {
+func MariaDB(tb TB, opts ...MariaOption) *Maria {
 	tb.Helper()
 	m := &Maria{}
+	for _, o := range opts {
+		o(m)
+	}
 	var err error
 	if m.bin, err = mariaBin(); err != nil {
 		tb.Fatalf("mariadb: %v", err)
@@ -36,9 +52,26 @@ func MariaDB(tb TB) *Maria {
 	if err := runCommand("cp", "-a", template, m.data()); err != nil {
 		tb.Fatalf("mariadb: %v", err)
 	}
+	if m.certs != nil {
+		if m.certs, err = newCertificates(m.dir); err != nil {
+			tb.Fatalf("mariadb: %v", err)
+		}
+		for _, path := range []string{m.certs.CA, m.certs.ServerCert, m.certs.ServerKey} {
+			if err := m.own(path); err != nil {
+				tb.Fatalf("mariadb: %v", err)
+			}
+		}
+		m.settings = append(m.settings, "--ssl-ca="+m.certs.CA, "--ssl-cert="+m.certs.ServerCert, "--ssl-key="+m.certs.ServerKey)
+	}
 	m.open(1)
 	return m
 }
+
+// Certificates are the server's with MariaTLS.
+func (m *Maria) Certificates() *Certificates { return m.certs }
+
+// Socket is the path of the server's Unix socket.
+func (m *Maria) Socket() string { return filepath.Join(m.data(), "socket") }
 
 func mariaBin() (string, error) {
 	for _, path := range []string{"mariadbd", "/usr/sbin/mariadbd"} { // not every user has sbin on PATH
@@ -67,12 +100,12 @@ func (m *Maria) data() string { return filepath.Join(m.dir, "data") }
 
 func (m *Maria) launch() (launch, error) {
 	// Relative to the data directory, as a path of a socket may have 107 characters only.
-	return launch{path: m.bin, args: []string{
+	return launch{path: m.bin, args: append([]string{
 		"--no-defaults", "--datadir=" + m.data(), "--socket=socket", "--pid-file=" + filepath.Join(m.dir, "pid"),
 		"--port=" + m.ports[0].String(), "--bind-address=" + m.host, "--skip-name-resolve",
 		"--innodb-buffer-pool-size=32M", "--innodb-log-file-size=8M", "--innodb-flush-log-at-trx-commit=2",
 		"--performance-schema=OFF", "--skip-log-bin", "--character-set-server=utf8mb4",
-	}}, nil
+	}, m.settings...)}, nil
 }
 
 func (m *Maria) ping(ctx context.Context) error {
