@@ -3,6 +3,7 @@ package mysql_test
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	driver "github.com/go-sql-driver/mysql"
 	"go.uber.org/goleak"
 
 	"github.com/schemagate/schemagate/database/databasetest"
@@ -123,7 +125,14 @@ func (b *bench) target() databasetest.Target {
 		Busy: func(t *testing.T, service string) bool {
 			release, err := b.hold(fenceRow(service) + " NOWAIT")
 			release()
-			return err != nil
+			var me *driver.MySQLError
+			if errors.As(err, &me) && me.Number == 1205 {
+				return true
+			}
+			if err != nil { // which tells nothing of the fence
+				t.Fatal(err)
+			}
+			return false
 		},
 		Block:     func(t *testing.T, service string) func() { return b.mustHold(fenceRow(service)) },
 		LockTable: func(t *testing.T, table string) func() { return b.lockTable(table) },

@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"go.uber.org/goleak"
 
 	"github.com/schemagate/schemagate/database/databasetest"
@@ -85,7 +87,14 @@ func target(t *testing.T, schema, setup string) databasetest.Target {
 		Busy: func(t *testing.T, service string) bool {
 			release, err := hold(t, url, fenceRow(service)+" NOWAIT")
 			release()
-			return err != nil
+			var pe *pgconn.PgError
+			if errors.As(err, &pe) && pe.Code == "55P03" {
+				return true
+			}
+			if err != nil { // which tells nothing of the fence
+				t.Fatal(err)
+			}
+			return false
 		},
 		Block: func(t *testing.T, service string) func() { return mustHold(t, url, fenceRow(service)) },
 		LockTable: func(t *testing.T, table string) func() {

@@ -87,6 +87,9 @@ func target(t *testing.T, journal string) databasetest.Target {
 		Busy: func(t *testing.T, _ string) bool {
 			c := conn(t, "0")
 			if _, err := c.ExecContext(t.Context(), "BEGIN IMMEDIATE"); err != nil {
+				if !strings.Contains(err.Error(), "SQLITE_BUSY") {
+					t.Fatal(err)
+				}
 				return true
 			}
 			run(t, c, "ROLLBACK")
