@@ -220,9 +220,11 @@ func (r *Runner) watchContract(ctx context.Context, w *vigilance) {
 		return
 	}
 	seen := w.vigil // its map is never changed, only replaced
-	w.done = make(chan error, 1)
+	done := make(chan error, 1)
+	w.done = done
 	go func() {
-		w.done <- sub.contract(ctx, true, func(reg database.Registry, floor string) []string {
+		defer close(done)
+		done <- sub.contract(ctx, true, func(reg database.Registry, floor string) []string {
 			if reg.Server != seen.server {
 				return []string{"the readings of the registry to begin anew: another server answers"}
 			}

@@ -2,6 +2,7 @@ package runner_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -180,33 +181,57 @@ func TestSimulation(t *testing.T) {
 
 // TestSimulationSeesAMissingTermCheck takes the term check out of the production code; the simulation must turn red.
 func TestSimulationSeesAMissingTermCheck(t *testing.T) {
-	path, err := filepath.Abs("../database/fence.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	mutant := strings.Replace(string(text), "if t != current {", "if false {", 1)
-	if mutant == string(text) {
-		t.Fatal("the check that is to be taken out was not found in database/fence.go")
-	}
-	dir := t.TempDir()
-	file, overlay := filepath.Join(dir, "fence.go"), filepath.Join(dir, "overlay.json")
-	if err := os.WriteFile(file, []byte(mutant), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(overlay, fmt.Appendf(nil, `{"Replace": {%q: %q}}`, path, file), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command("go", "test", "-overlay", overlay, "-run", "^TestSimulation$", "-count=1", ".")
-	cmd.Env = append(os.Environ(), "SCHEMAGATE_TEST_SEEDS=1000")
-	out, err := cmd.CombinedOutput()
-	if err == nil {
-		t.Fatalf("without the term check the simulation still passes:\n%s", out)
-	}
-	if !strings.Contains(string(out), "after term") {
+	out := mutant(t, "TestSimulation", "SCHEMAGATE_TEST_SEEDS=1000", edit{"../database/fence.go", "if t != current {", "if false {"})
+	if !strings.Contains(out, "after term") {
 		t.Fatalf("the simulation failed, but not for the missing term check:\n%s", out)
 	}
+}
+
+// edit is a change of production code.
+type edit struct{ file, old, new string }
+
+// mutant runs a test of this package against production code with the edits made. The test must fail; mutant returns what it
+// printed.
+func mutant(t *testing.T, test, env string, edits ...edit) string {
+	t.Helper()
+	dir := t.TempDir()
+	files, overlay := map[string]string{}, map[string]string{}
+	for _, e := range edits {
+		path, err := filepath.Abs(e.file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if files[path] == "" {
+			b, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			files[path] = string(b)
+		}
+		if !strings.Contains(files[path], e.old) {
+			t.Fatalf("what is to be replaced was not found in %s: %s", e.file, e.old)
+		}
+		files[path] = strings.ReplaceAll(files[path], e.old, e.new)
+	}
+	for path, text := range files {
+		overlay[path] = filepath.Join(dir, filepath.Base(path))
+		if err := os.WriteFile(overlay[path], []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b, err := json.Marshal(map[string]any{"Replace": overlay})
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := filepath.Join(dir, "overlay.json")
+	if err := os.WriteFile(list, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("go", "test", "-overlay", list, "-run", "^"+test+"$", "-count=1", ".")
+	cmd.Env = append(os.Environ(), env)
+	out, err := cmd.CombinedOutput()
+	if err == nil {
+		t.Fatalf("%s still passes:\n%s", test, out)
+	}
+	return string(out)
 }

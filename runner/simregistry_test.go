@@ -3,6 +3,7 @@ package runner_test
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/schemagate/schemagate/database"
 )
@@ -17,6 +18,7 @@ func (d *simDB) Register(ctx context.Context, r database.Replica) error {
 		d.w.beats++
 		r.Beat = fmt.Sprint(d.w.beats)
 		d.w.replicas[r.ID] = r
+		d.beat, d.looked = time.Now(), false
 	}
 	d.w.mu.Unlock()
 	switch {
@@ -43,6 +45,12 @@ func (d *simDB) Deregister(ctx context.Context, ids ...string) error {
 func (d *simDB) Registry(ctx context.Context) (database.Registry, error) {
 	if err := d.request(ctx); err != nil {
 		return database.Registry{}, err
+	}
+	if d.census { // what happens right after a reading is what it can't know of
+		select {
+		case d.w.asked <- struct{}{}:
+		default:
+		}
 	}
 	d.w.mu.Lock()
 	defer d.w.mu.Unlock()

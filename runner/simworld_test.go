@@ -26,9 +26,12 @@ type world struct {
 	began    map[int64]bool // terms whose recovery has begun (the history was read under them)
 	replicas map[string]database.Replica
 	beats    int
-	server   string         // who answers; a failover changes it
-	broken   []string       // invariants found broken
-	hits     map[string]int // faults that took effect
+	server   string        // who answers; a failover changes it
+	asked    chan struct{} // the registry is being read
+	// committed is told of each event, under mu.
+	committed func(database.Event)
+	broken    []string       // invariants found broken
+	hits      map[string]int // faults that took effect
 }
 
 type simLease struct {
@@ -58,6 +61,9 @@ func (w *world) append(t database.Term, events ...database.Event) {
 			w.breach("%s was applied twice, the second time in term %d", e.Version, t.Number)
 		}
 		w.history = append(w.history, e)
+		if w.committed != nil {
+			w.committed(e)
+		}
 	}
 }
 
@@ -87,6 +93,12 @@ type node struct {
 	dead   bool
 	paused time.Time
 	cut    time.Time
+
+	// What the protocol simulation knows of this replica; under world.mu.
+	set    string    // its release's digest
+	open   bool      // its gate
+	beat   time.Time // when its row was last renewed
+	looked bool      // it had an answer to a look since then
 }
 
 func (n *node) hit(fault string) {
@@ -124,11 +136,13 @@ func (n *node) request(ctx context.Context) error {
 	n.mu.Lock()
 	d := time.Duration(n.rng.IntN(2_000_000) + 1000)
 	lost := !n.quiet() && n.rng.IntN(60) == 0
-	cut := time.Until(n.cut)
 	n.mu.Unlock()
 	time.Sleep(d)
 	n.at()
-	if cut > 0 || lost {
+	n.mu.Lock()
+	cut := time.Until(n.cut) > 0
+	n.mu.Unlock()
+	if cut || lost {
 		n.hit("request lost")
 		return fmt.Errorf("%w: request lost", database.ErrUnreachable)
 	}
@@ -148,7 +162,8 @@ func (n *node) replyLost() bool {
 
 type simDB struct {
 	*node
-	conn bool
+	census bool // it reads the registry to act on it
+	conn   bool
 }
 
 func (d *simDB) Traits() database.Traits {
@@ -179,6 +194,7 @@ func (d *simDB) Look(ctx context.Context, q database.Query) (database.View, erro
 			v.Cutover = database.Cutover{ID: e.ID, Digest: e.Digest, Under: e.Kind == database.CutoverBegan, Note: e.Note}
 		}
 	}
+	d.looked = true
 	_, v.Init = w.replicas[database.InitReplica(q.Digest)]
 	l := w.lease
 	if l.claim.Holder != "" {

@@ -48,16 +48,10 @@ func (r *Runner) Watch(ctx context.Context) {
 		if err == nil && !open && bySet && v.Complete == 0 && v.Ready && !r.shutBy(v.Cutover) {
 			open, why, err = r.stillCovered(ctx)
 		}
-		if err == nil && v.Last != r.planned {
-			r.refresh(ctx, v.Last, &duty)
-		}
 		if err == nil && open && state == database.ReplicaStopped {
 			// Another cutover may count on my having stopped: my row must say otherwise before the look that opens.
 			state, again = database.ReplicaOpen, true
 			continue
-		}
-		if err == nil && open && r.Stays {
-			r.watchContract(ctx, &duty)
 		}
 		if ctx.Err() != nil {
 			return
@@ -91,6 +85,13 @@ func (r *Runner) Watch(ctx context.Context) {
 				}
 			}
 			r.reclaim(ctx, v, &shut)
+		}
+		// The gate is as the look has it; what follows may take its time.
+		if v.Last != r.planned {
+			r.refresh(ctx, v.Last, &duty)
+		}
+		if open && r.Stays {
+			r.watchContract(ctx, &duty)
 		}
 		r.Database.Disconnect()
 	}
