@@ -15,6 +15,7 @@ COPY health health
 COPY internal internal
 COPY migrations migrations
 COPY process process
+COPY prove prove
 COPY runner runner
 COPY script script
 COPY secret secret

@@ -218,6 +218,9 @@ func (c *Config) check(o Options) (problems []error) {
 	}
 	oneOf("PHASE", c.Phase, "expand", "cutover")
 	oneOf("INIT_REPLICAS", c.InitReplicas, "unknown", "stopped")
+	if strings.HasPrefix(c.Before, "backup:") && c.DatabaseURL != "" && Scheme(c.DatabaseURL) != "sqlite" {
+		bad("BEFORE", "%s is built in for SQLite only: write a command, such as pg_dump", c.Before)
+	}
 	oneOf("TRANSACTION", c.Transaction, "migration", "release")
 	oneOf("LOG_LEVEL", c.LogLevel, "debug", "info", "warn", "error")
 	if c.LogFormat != "" {

@@ -43,7 +43,8 @@ type Config struct {
 	ScriptEnv        string        `env:"SCRIPT_ENV" desc:"names of environment variables, with commas, that a MongoDB script may read; default: none"`
 	Transaction      string        `env:"TRANSACTION" envDefault:"migration" desc:"one transaction per migration, or release: all pending ones in one"`
 	Pooled           string        `env:"POOLED" desc:"true or false: the database is behind a transaction pooler; default: detected"`
-	Before           string        `env:"BEFORE" desc:"command before the first pending migration (a backup)"`
+	Before           string        `env:"BEFORE" desc:"command before the first pending migration (a backup); it may print schemagate: backup=LOCATION at its end. backup:FOLDER is built in for SQLite"`
+	BackupVerify     string        `env:"BACKUP_VERIFY" desc:"command after BEFORE that must be able to read the backup at $SCHEMAGATE_BACKUP"`
 	After            string        `env:"AFTER" desc:"command before the gate opens (a check)"`
 	LogLevel         string        `env:"LOG_LEVEL" envDefault:"info" desc:"debug, info, warn or error"`
 	LogFormat        string        `env:"LOG_FORMAT" desc:"json or console; default: console on a terminal, json elsewhere"`

@@ -98,7 +98,7 @@ const (
 	// the end is one of CutoverDone and CutoverWithdrawn.
 	CutoverBegan Kind = "cutover began"
 	CutoverEnded Kind = "cutover ended"
-	// Backup: SCHEMAGATE_BEFORE succeeded; Note holds what it printed last.
+	// Backup: SCHEMAGATE_BEFORE succeeded; Note holds where the backup lies, in JSON, or else what it printed last.
 	Backup Kind = "backup"
 )
 

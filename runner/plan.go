@@ -95,6 +95,8 @@ type Policy struct {
 	LockTimeout      time.Duration
 	StatementTimeout time.Duration
 	Before, After    string
+	// BackupVerify has to succeed after Before.
+	BackupVerify string
 	// Command replaces the set's own migrations: it is due when the set's digest is not complete.
 	Command string
 	// Always runs Command at every leader's start.

@@ -294,7 +294,13 @@ func (r *Runner) command(ctx context.Context, st Step) election.Event {
 			return r.outcome(ctx, st, err)
 		}
 	}
-	tail, err := r.Commander.Command(wctx, st.Kind, st.Command, r.term)
+	var tail, note string
+	var err error
+	if st.Kind == StepBefore {
+		note, tail, st, err = r.backUp(wctx, st)
+	} else {
+		tail, err = r.Commander.Command(wctx, st.Kind, st.Command, r.term)
+	}
 	took := time.Since(began)
 	r.observe(func(n *Snapshot) { n.Current = "" })
 	if err != nil {
@@ -311,7 +317,7 @@ func (r *Runner) command(ctx context.Context, st Step) election.Event {
 	}
 	e := database.Event{Kind: database.Applied, Name: string(st.Kind), Digest: r.Set.Digest, Duration: took}
 	if st.Kind == StepBefore {
-		e.Kind, e.Note = database.Backup, tail // where the backup lies
+		e.Kind, e.Note = database.Backup, note
 	}
 	if err := r.openSession(ctx); err != nil {
 		return r.outcome(ctx, st, err)

@@ -187,59 +187,6 @@ func lastError(events []database.Event) (text string) {
 	return text
 }
 
-type eventJSON struct {
-	database.Event
-	DurationMS float64 `json:"duration_ms"`
-	Result     string  `json:"result"`
-}
-
-func (c *cli) historyCommand() *cobra.Command {
-	asJSON := false
-	cmd := &cobra.Command{Use: "history", Short: "Who ran what, when, in which release and term, for how long, with what result",
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, _, rep, err := c.inspect(cmd)
-			if err != nil {
-				return err
-			}
-			if asJSON {
-				out := make([]eventJSON, 0, len(rep.Events))
-				for _, e := range rep.Events {
-					out = append(out, eventJSON{e, float64(e.Duration.Microseconds()) / 1000, string(e.Kind)})
-				}
-				return writeJSON(cmd.OutOrStdout(), out)
-			}
-			t := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
-			fmt.Fprintln(t, "AT\tRESULT\tMIGRATION\tTERM\tRELEASE\tREPLICA\tTOOK\tNOTE")
-			for _, e := range rep.Events {
-				fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s\n", e.At.UTC().Format("2006-01-02 15:04:05.000"), e.Kind,
-					migrationOf(e), e.Term, e.Release, e.Replica, e.Duration.Round(time.Millisecond), firstLine(e.Error, e.Note))
-			}
-			return t.Flush()
-		}}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "as JSON")
-	return cmd
-}
-
-func migrationOf(e database.Event) string {
-	switch {
-	case e.Version != "" && e.Name != "":
-		return e.Version + "_" + e.Name
-	case e.Digest != "" && e.Version == "":
-		return "set " + e.Digest[:min(12, len(e.Digest))]
-	}
-	return e.Version + e.Name
-}
-
-func firstLine(texts ...string) string {
-	for _, t := range texts {
-		if t != "" {
-			line, _, _ := strings.Cut(t, "\n")
-			return line
-		}
-	}
-	return ""
-}
-
 type stepJSON struct {
 	Kind       string          `json:"kind"`
 	Command    string          `json:"command,omitempty"`

@@ -34,6 +34,7 @@ type commander struct {
 	once   sync.Once
 	reaper *process.Reaper
 	err    error
+	backup string // where BEFORE said that the backup lies
 }
 
 // open starts the one reaper of this process; adopt makes it the owner of orphans, as `run` needs it.
@@ -66,6 +67,9 @@ func (c *commander) Command(ctx context.Context, kind runner.StepKind, line stri
 	set := map[string]string{
 		"DATABASE_URL": c.cfg.DatabaseURL, "SCHEMAGATE_TERM": fmt.Sprint(t.Number), "SCHEMAGATE_RELEASE": c.cfg.Release,
 	}
+	if c.backup != "" {
+		set["SCHEMAGATE_BACKUP"] = c.backup
+	}
 	if c.session != nil {
 		set["PGAPPNAME"] = c.session(t)
 	}
@@ -80,6 +84,9 @@ func (c *commander) Command(ctx context.Context, kind runner.StepKind, line stri
 	}
 	if err != nil {
 		return text, err
+	}
+	if kind == runner.StepBefore {
+		c.backup = runner.BackupLocation(text)
 	}
 	if exit.Code != 0 {
 		return text, fmt.Errorf("%s: %s", variableOf(kind), exit)

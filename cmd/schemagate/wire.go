@@ -170,7 +170,7 @@ func (c *cli) build(ctx context.Context, cfg *config.Config, log *zap.Logger) (*
 func policyOf(cfg *config.Config, note string) runner.Policy {
 	return runner.Policy{
 		Service: cfg.Service, Phase: migrations.Phase(cfg.Phase), LockTimeout: cfg.LockTimeout, StatementTimeout: cfg.StatementTimeout,
-		Before: cfg.Before, After: cfg.After, OneTransaction: cfg.Transaction == "release",
+		Before: cfg.Before, BackupVerify: cfg.BackupVerify, After: cfg.After, OneTransaction: cfg.Transaction == "release",
 		Command: cfg.Command, Always: cfg.CommandAlways, Source: note, Init: runner.InitPolicy(cfg.InitReplicas),
 	}
 }
