@@ -17,6 +17,7 @@ type record struct {
 	trying   int             // the statement that may have run, or 0
 	prefix   string          // digest of the statements done
 	heldSums map[string]bool // checksums on hold
+	spans    []span
 }
 
 // ledger is the history, folded.
@@ -27,6 +28,7 @@ type ledger struct {
 	undone   map[string]int64 // key -> id of its latest rollback
 	commands map[string]int64 // digest -> id of its command's latest success
 	lastDone int64            // id of the latest complete event of any set
+	releases map[string]int64 // release -> id of its latest complete event
 	last     int64
 	floor    string
 	floors   []database.Event // all that was ever raised
@@ -63,6 +65,7 @@ func (l *ledger) add(e *database.Event) {
 	switch e.Kind {
 	case database.Complete:
 		l.complete[e.Digest], l.lastDone = e.ID, e.ID
+		l.noteRelease(e)
 		return
 	case database.Floor:
 		l.floor = e.Version
@@ -103,6 +106,7 @@ func (l *ledger) add(e *database.Event) {
 		l.inForce(k, r, e)
 	case database.RolledBack:
 		l.forget(k)
+		r.end(e.ID)
 		r.applied, r.done, r.trying, r.prefix = nil, 0, 0, ""
 		l.undone[k] = e.ID
 	case database.Hold:
@@ -142,6 +146,8 @@ func (l *ledger) resolve(k string, r *record, e *database.Event) {
 func (l *ledger) inForce(k string, r *record, e *database.Event) {
 	if r.applied != nil { // a repeatable migration, applied again
 		l.forget(k)
+	} else {
+		r.begin(e.ID)
 	}
 	r.applied, r.done, r.trying, r.prefix = e, 0, 0, ""
 	l.order = append(l.order, k)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/schemagate/schemagate/database"
@@ -17,6 +18,8 @@ type Rollback struct {
 	Steps int
 	// To is the version that stays the last one in force; "0" rolls back everything.
 	To string
+	// Release rolls back to what was in force when that release last completed.
+	Release string
 	// Force rolls back what live replicas still need.
 	Force bool
 	// Dialect parses the down scripts.
@@ -58,10 +61,28 @@ func undo(l *ledger, how Rollback, p Policy) (*Plan, error) {
 			return out, misfit("--to %s: the history has no such version in force", how.To)
 		}
 	}
+	var later map[string]bool
+	if how.Release != "" {
+		var gone []string
+		var err error
+		if later, gone, err = l.since(how.Release); err != nil {
+			return out, err
+		}
+		if len(gone) > 0 {
+			out.Warnings = append(out.Warnings, fmt.Sprintf("%s had in force what is no longer: %s; a way back can't bring it back, deploying that release does",
+				how.Release, strings.Join(gone, ", ")))
+		}
+	}
 	for i, k := range slices.Backward(l.order) {
 		rec := l.byKey[k]
-		if how.To == "" && len(l.order)-i > how.Steps ||
-			how.To != "" && how.To != "0" && migrations.CompareVersions(rec.version, how.To) <= 0 {
+		stays := len(l.order)-i > how.Steps
+		switch {
+		case how.Release != "":
+			stays = !later[k]
+		case how.To != "":
+			stays = how.To != "0" && migrations.CompareVersions(rec.version, how.To) <= 0
+		}
+		if stays {
 			continue
 		}
 		e := *rec.applied

@@ -45,18 +45,21 @@ func (c *cli) operated(cmd *cobra.Command, body func(context.Context, *config.Co
 }
 
 func (c *cli) downCommand() *cobra.Command {
-	to, force := "", false
-	cmd := &cobra.Command{Use: "down [N | --to V]", Short: "Roll back N migrations (default 1), or to version V, from the history's own down scripts",
+	to, release, force := "", "", false
+	cmd := &cobra.Command{Use: "down [N | --to V | --to-release R]", Short: "Roll back N migrations (default 1), to version V, or to release R, from the history's own down scripts",
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			how := runner.Rollback{Steps: 1, To: to, Force: force}
+			how := runner.Rollback{Steps: 1, To: to, Release: release, Force: force}
+			if (to != "" || cmd.Flags().Changed("to-release")) && len(args) == 1 || to != "" && cmd.Flags().Changed("to-release") {
+				return fmt.Errorf("%w: down takes one of N, --to and --to-release", config.ErrUsage)
+			}
+			if cmd.Flags().Changed("to-release") && release == "" {
+				return fmt.Errorf("%w: down --to-release: name the release", config.ErrUsage)
+			}
 			if len(args) == 1 {
 				n, err := strconv.Atoi(args[0])
 				if err != nil || n < 1 {
 					return fmt.Errorf("%w: down %s: N is a whole number from 1; use --to VERSION for a version", config.ErrUsage, args[0])
-				}
-				if to != "" {
-					return fmt.Errorf("%w: down takes N or --to, not both", config.ErrUsage)
 				}
 				how.Steps = n
 			}
@@ -66,6 +69,7 @@ func (c *cli) downCommand() *cobra.Command {
 			})
 		}}
 	cmd.Flags().BoolVar(&force, "force", false, "even where a live replica's release needs what is rolled back")
+	cmd.Flags().StringVar(&release, "to-release", "", "roll back to what was in force when this release last completed")
 	cmd.Flags().StringVar(&to, "to", "", "the version that stays the last one in force; 0 rolls back everything")
 	return cmd
 }
