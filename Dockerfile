@@ -7,6 +7,7 @@ FROM ${GO_IMAGE} AS build
 WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
+COPY adopt adopt
 COPY cmd cmd
 COPY config config
 COPY database database

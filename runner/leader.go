@@ -70,11 +70,10 @@ func (r *Runner) fenced(err error) election.Event {
 
 // read plans from the history as it stands within one's own term; no look made before the mint is used.
 func (r *Runner) read(ctx context.Context) election.Event {
-	events, err := r.Database.History(ctx, !r.goal.open)
-	if err != nil {
-		return r.settle(ctx, election.State{Phase: election.Read}, err, election.Planned)
+	l, e := r.history(ctx)
+	if e != nil {
+		return *e
 	}
-	l := fold(events)
 	p, err := r.goal.plan(l)
 	if err != nil {
 		return r.fail(err)
@@ -93,9 +92,9 @@ func (r *Runner) read(ctx context.Context) election.Event {
 	if len(p.Steps) > 0 {
 		r.Log.Info("planned", zap.Int("applied", len(p.Applied)), zap.Int("pending", len(p.Pending)))
 	}
-	e := r.event(election.Planned)
-	e.Steps = len(p.Steps)
-	return e
+	planned := r.event(election.Planned)
+	planned.Steps = len(p.Steps)
+	return planned
 }
 
 func lastFew(versions []string) []string {

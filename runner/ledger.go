@@ -3,6 +3,7 @@ package runner
 import (
 	"strings"
 
+	"github.com/schemagate/schemagate/adopt"
 	"github.com/schemagate/schemagate/database"
 	"github.com/schemagate/schemagate/migrations"
 )
@@ -37,6 +38,10 @@ type ledger struct {
 	touched   bool
 	touchedBy []string
 	backup    *database.Event
+	// own is the latest event by which a version came into or out of force otherwise than by another tool's record; adopted and
+	// handedBack are the latest events of these kinds.
+	own, adopted, handedBack int64
+	adoptedNote              string
 }
 
 // key makes versions that are one number in two spellings equal.
@@ -80,6 +85,12 @@ func (l *ledger) add(e *database.Event) {
 	case database.Backup:
 		l.backup = e
 		return
+	case database.Adopted:
+		l.adopted, l.adoptedNote = e.ID, e.Note
+		return
+	case database.HandedBack:
+		l.handedBack = e.ID
+		return
 	}
 	l.touch(e)
 	if e.Version == "" {
@@ -105,6 +116,7 @@ func (l *ledger) add(e *database.Event) {
 	case database.Applied:
 		l.inForce(k, r, e)
 	case database.RolledBack:
+		l.decided(e)
 		l.forget(k)
 		r.end(e.ID)
 		r.applied, r.done, r.trying, r.prefix = nil, 0, 0, ""
@@ -144,6 +156,7 @@ func (l *ledger) resolve(k string, r *record, e *database.Event) {
 }
 
 func (l *ledger) inForce(k string, r *record, e *database.Event) {
+	l.decided(e)
 	if r.applied != nil { // a repeatable migration, applied again
 		l.forget(k)
 	} else {
@@ -151,6 +164,13 @@ func (l *ledger) inForce(k string, r *record, e *database.Event) {
 	}
 	r.applied, r.done, r.trying, r.prefix = e, 0, 0, ""
 	l.order = append(l.order, k)
+}
+
+// decided notes who brought a version into or out of force.
+func (l *ledger) decided(e *database.Event) {
+	if !strings.HasPrefix(e.Note, adopt.NotePrefix) {
+		l.own = e.ID
+	}
 }
 
 func (l *ledger) forget(k string) {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/schemagate/schemagate/adopt"
 	"github.com/schemagate/schemagate/database"
 	"github.com/schemagate/schemagate/migrations"
 )
@@ -190,21 +191,25 @@ type Report struct {
 // Inspect looks without changing anything.
 func (r *Runner) Inspect(ctx context.Context) (*Report, error) {
 	defer r.Database.Disconnect()
-	v, err := r.Database.Look(ctx, database.Query{Digest: r.Set.Digest, Since: -1})
+	v, l, events, err := r.seen(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("look: %w", err)
+		return nil, err
 	}
-	out := &Report{View: v}
+	out := &Report{View: v, Events: events}
 	if v.Ready {
-		if out.Events, err = r.Database.History(ctx, false); err != nil {
-			return nil, fmt.Errorf("read the history: %w", err)
-		}
 		if out.Registry, err = r.Database.Registry(ctx); err != nil {
 			return nil, fmt.Errorf("read the registry: %w", err)
 		}
 	}
-	l := fold(out.Events)
+	warnings, err := r.foresee(ctx, l)
+	if err != nil && !errors.Is(err, adopt.ErrRecord) && !errors.Is(err, adopt.ErrUnfinished) {
+		return nil, err
+	}
 	out.Plan, out.Misfit = plan(r.Set, l, r.Policy, r.Database.Traits())
+	out.Plan.Warnings = append(warnings, out.Plan.Warnings...)
+	if err != nil {
+		out.Misfit = errors.Join(err, out.Misfit)
+	}
 	if m, ok := pendingContract(r.Set, l); ok {
 		// One reading shows who is there; it takes a full replicaTTL to show who is not.
 		nobody := func(database.Replica) bool { return false }

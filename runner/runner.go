@@ -106,6 +106,8 @@ type goal struct {
 	// judge answers a census. yields: whoever leads already does what this is for.
 	judge  judge
 	yields bool
+	// take says what to record before the plan is made, until it says nothing; nil with open: what another tool left.
+	take func(context.Context, *ledger) (taking, error)
 }
 
 // Up returns nil when the gate may open.

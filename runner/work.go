@@ -9,6 +9,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/schemagate/schemagate/adopt"
 	"github.com/schemagate/schemagate/database"
 	"github.com/schemagate/schemagate/election"
 )
@@ -206,6 +207,10 @@ func (r *Runner) failed(ctx context.Context, st Step, err error) election.Event 
 	var se *database.StatementError
 	if errors.As(err, &se) {
 		e.Code = se.Code
+		if missing(se.Code, se.Message) && se.Hint == "" {
+			se.Hint = adopt.Hint(se.Message)
+			e.Error = err.Error()
+		}
 	}
 	r.err = &FailedError{Event: e, Err: err}
 	r.Log.Error("failed", zap.String("migration", title(st)), zap.Error(err))

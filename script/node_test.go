@@ -2,78 +2,19 @@ package script
 
 import (
 	"bytes"
-	"errors"
 	"os"
 	"os/exec"
-	"path/filepath"
-	"strings"
-	"sync"
-	"syscall"
 	"testing"
 
 	"github.com/schemagate/schemagate/test/servers"
 )
 
-// What the comparison runs: the tool and the driver whose behaviour the scripts rely on.
-const (
-	migrateMongo = "migrate-mongo@14.0.7"
-	nodeDriver   = "mongodb@7.8.0"
-)
-
-// nodeModules is a folder with migrate-mongo and the Node driver installed; npm fetches them once into the cache.
-var nodeModules = sync.OnceValues(func() (string, error) {
-	if _, err := exec.LookPath("npm"); err != nil {
-		return "", err
-	}
-	version, err := exec.Command("node", "--version").Output()
-	if err != nil {
-		return "", err
-	}
-	// The driver of today needs it.
-	if major, _, _ := strings.Cut(strings.TrimPrefix(string(version), "v"), "."); len(major) < 2 || major < "20" {
-		return "", exec.ErrNotFound
-	}
-	cache, err := servers.CacheDir()
-	if err != nil {
-		return "", err
-	}
-	dir := filepath.Join(cache, migrateMongo+"+"+nodeDriver)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return "", err
-	}
-	// Another test binary may want the same.
-	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o644)
-	if err != nil {
-		return "", err
-	}
-	defer func() { _ = lock.Close() }()
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
-		return "", err
-	}
-	done := filepath.Join(dir, "installed")
-	if _, err := os.Stat(done); err == nil {
-		return dir, nil
-	}
-	if err := os.WriteFile(filepath.Join(dir, "package.json"), []byte(`{"private":true}`), 0o644); err != nil {
-		return "", err
-	}
-	cmd := exec.Command("npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", migrateMongo, nodeDriver)
-	cmd.Dir = dir
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", errors.Join(err, errors.New(string(out)))
-	}
-	return dir, os.WriteFile(done, nil, 0o644)
-})
-
 // node returns a folder in which Node finds the modules; it is the test's own.
 func node(t *testing.T) string {
 	t.Helper()
-	modules, err := nodeModules()
-	if errors.Is(err, exec.ErrNotFound) {
+	modules, ok := servers.NodeModules(t)
+	if !ok {
 		t.Skip("there is no npm with Node 20 or newer: nothing to compare with")
-	}
-	if err != nil {
-		t.Fatal(err)
 	}
 	dir, err := os.MkdirTemp(modules, "run-")
 	if err != nil {

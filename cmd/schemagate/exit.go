@@ -8,6 +8,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/schemagate/schemagate/adopt"
 	"github.com/schemagate/schemagate/config"
 	"github.com/schemagate/schemagate/database"
 	"github.com/schemagate/schemagate/migrations"
@@ -55,6 +56,8 @@ var codes = []struct {
 	{runner.ErrFailed, exitFailed},
 	{runner.ErrNeedsResolve, exitFailed},
 	{prove.ErrFailed, exitFailed},
+	{adopt.ErrUnfinished, exitFailed},
+	{adopt.ErrRecord, exitSet},
 	{runner.ErrSet, exitSet},
 	{migrations.ErrSet, exitSet},
 	{config.ErrConfig, exitConfig},

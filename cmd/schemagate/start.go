@@ -23,7 +23,7 @@ func (c *cli) commands() []*cobra.Command {
 		c.downCommand(), c.resolveCommand(),
 		c.newCommand(), c.healthCommand(), c.demoCommand(), c.demoAppCommand(), c.versionCommand(),
 		c.testCommand(), later("lint", "warn of what blocks a busy database"),
-		later("adopt", "take over from another tool"), later("baseline", "start in the middle"),
+		c.adoptCommand(), c.baselineCommand(),
 		later("pause", "pause a batched data migration"), later("resume", "resume a batched data migration"),
 		later("cancel", "cancel a batched data migration"),
 	}

@@ -172,6 +172,16 @@ func (r *Replica) Says(texts ...string) {
 	}
 }
 
+// SaysOut is Says for the standard output.
+func (r *Replica) SaysOut(texts ...string) {
+	r.t.Helper()
+	for _, text := range texts {
+		if !strings.Contains(r.Out.Text(), text) {
+			r.t.Errorf("it does not print %q: %s", text, r)
+		}
+	}
+}
+
 // NeverSays checks that the log holds none of the texts.
 func (r *Replica) NeverSays(texts ...string) {
 	r.t.Helper()
