@@ -174,8 +174,13 @@ type vigilance struct {
 	told  string
 	// raised: the floor stands higher than what is in force asks for: a contract's leader ended between floor and contract.
 	raised bool
+	rounds int        // of watching
 	done   chan error // of the contract under way; nil where there is none
 }
+
+// showEvery is how many rounds pass between readings of the registry that are only for showing: hundreds of replicas would
+// otherwise read hundreds of rows every few seconds.
+const showEvery = 6
 
 // watchContract takes one reading of the registry where a contract migration is due, and begins it when nobody stands in its
 // way any more. Every watching replica judges by itself; whoever is elected contracts.
@@ -191,13 +196,18 @@ func (r *Runner) watchContract(ctx context.Context, w *vigilance) {
 		}
 		return
 	}
-	if !w.due || r.Beside == nil {
+	w.rounds++
+	if (!w.due || r.Beside == nil) && w.rounds%showEvery != 1 {
 		return
 	}
 	at := time.Now()
 	reg, err := r.Database.Registry(ctx)
 	if err != nil {
 		w.vigil = vigil{} // the contact is broken
+		return
+	}
+	r.observe(func(n *Snapshot) { n.Replicas = reg.Replicas })
+	if !w.due || r.Beside == nil {
 		return
 	}
 	w.vigil.read(reg, at)

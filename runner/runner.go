@@ -44,6 +44,8 @@ type Snapshot struct {
 	// Open and Why are the gate: why it is closed, where it is.
 	Open bool
 	Why  string
+	// Replicas are the registry's rows as last read.
+	Replicas []database.Replica
 	// Applied reports a migration that this replica has just applied.
 	Applied  string
 	Duration time.Duration

@@ -125,6 +125,13 @@ func (k *gatekeeper) Observe(n runner.Snapshot) {
 		if n.Current != "" {
 			s.CurrentMigration = &health.CurrentMigration{Version: n.Current, StartedAt: n.Since, Progress: health.Progress{Total: health.Unknown, Unit: "statements"}}
 		}
+		if n.Replicas != nil {
+			s.Replicas = make([]health.Replica, len(n.Replicas))
+			for i, row := range n.Replicas {
+				s.Replicas[i] = health.Replica{Name: row.Name, Release: row.Release, State: row.State,
+					SeenAt: time.Now().Add(-time.Duration(row.AgeMS) * time.Millisecond)}
+			}
+		}
 		// The list grows with the set, and so does the work of showing it: while the migrations of a large set fly by, it is not
 		// made for each, and may lag behind by those of the last moment.
 		if n.Plan != nil && (s.State != before || len(n.Plan.Lines) <= listAlways || time.Since(k.listed) > listEvery) {

@@ -22,6 +22,7 @@ needs=(
 	'/usr/sbin/ip                      iproute2'
 	'/usr/bin/promtool                 prometheus'  # checks the metrics and the dashboard
 	'/usr/bin/chromium                 chromium'    # opens the page
+	'/usr/sbin/haproxy                 haproxy'     # balances the rolling deploy
 	'/usr/bin/alembic                  alembic'     # a migrator that is not ours
 	'/usr/lib/python3/dist-packages/psycopg2  python3-psycopg2'
 )

@@ -1,0 +1,2 @@
+-- schemagate: phase=cutover
+ALTER TABLE people RENAME COLUMN full_name TO display_name;
