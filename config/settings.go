@@ -41,6 +41,7 @@ type Config struct {
 	StatementTimeout time.Duration `env:"STATEMENT_TIMEOUT" envDefault:"0" desc:"per statement; 0 none"`
 	ScriptMemory     int           `env:"SCRIPT_MEMORY" envDefault:"512" desc:"a MongoDB script may let the heap grow by this many MiB; its time is bounded by SCHEMAGATE_STATEMENT_TIMEOUT"`
 	ScriptEnv        string        `env:"SCRIPT_ENV" desc:"names of environment variables, with commas, that a MongoDB script may read; default: none"`
+	PauseFile        string        `env:"PAUSE_FILE" desc:"data migrations in batches pause while this file exists"`
 	Transaction      string        `env:"TRANSACTION" envDefault:"migration" desc:"one transaction per migration, or release: all pending ones in one"`
 	Pooled           string        `env:"POOLED" desc:"true or false: the database is behind a transaction pooler; default: detected"`
 	Before           string        `env:"BEFORE" desc:"command before the first pending migration (a backup); it may print schemagate: backup=LOCATION at its end. backup:FOLDER is built in for SQLite"`

@@ -229,7 +229,9 @@ type Change struct {
 	// after its last statement. A script brings its own.
 	Verify []Statement
 	// Repeat: the version may be in force already (a repeatable migration that changed).
-	Repeat           bool
+	Repeat bool
+	// Backfill: the change is made in batches by a Batcher, and never by Apply.
+	Backfill         *Backfill
 	LockTimeout      time.Duration // 0: wait for ever
 	StatementTimeout time.Duration // 0: none
 }

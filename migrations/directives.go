@@ -58,6 +58,7 @@ type directiveParser struct {
 	file     string
 	line     int
 	seen     []string
+	given    map[string]bool // the pairs of backfill
 	problems []*Problem
 }
 
@@ -158,36 +159,6 @@ func (p *directiveParser) verify(value string) {
 	}
 	if p.once("verify") {
 		p.script.Verify, p.script.VerifyLine = value, p.line
-	}
-}
-
-// backfill collects key=value pairs; a value that holds spaces stands in single or double quotes, doubled inside.
-func (p *directiveParser) backfill(text string, hasValue bool) {
-	if hasValue {
-		p.problem("directive backfill takes pairs, not a value", "write backfill key=value ...")
-		return
-	}
-	if p.script.Backfill == nil {
-		p.script.Backfill, p.script.BackfillLine = map[string]string{}, p.line
-	}
-	for text = strings.TrimSpace(text); text != ""; text = strings.TrimSpace(text) {
-		end := strings.IndexAny(text, "= \t")
-		if end <= 0 || text[end] != '=' {
-			word, _, _ := cutSpace(text)
-			p.problem(fmt.Sprintf("backfill: %q is not a key=value pair", word), "write backfill key=value ..., with quotes around a value that holds spaces")
-			return
-		}
-		key := text[:end]
-		value, rest, ok := cutValue(text[end+1:])
-		if !ok {
-			p.problem(fmt.Sprintf("backfill: the quoted value of %s is not closed, or goes on after its quote", key), "close the quote on the same line")
-			return
-		}
-		if _, dup := p.script.Backfill[key]; dup {
-			p.problem(fmt.Sprintf("backfill: %s is there twice", key), "keep one")
-		}
-		p.script.Backfill[key] = value
-		text = rest
 	}
 }
 

@@ -23,12 +23,16 @@ func parseMigrateMongo(l *loader, f source) {
 	script, d, problems := parseScript(f.path, f.text)
 	l.problems = append(l.problems, problems...)
 	names := scriptNames(f.text)
-	if !names.up {
+	switch {
+	case script.Backfill != nil && !names.batch:
+		l.problem(f.path, script.Backfill.Line, "a backfill has no function batch", "export async batch(docs, db)")
+	case script.Backfill == nil && !names.up:
 		l.problem(f.path, 0, "has no function up", "export async up(db, client)")
 	}
 	m := Migration{Version: version, Name: name, Format: migrateMongo, Up: script}
 	if names.down {
 		down := script
+		down.Backfill = nil
 		m.Down = &down
 	}
 	l.addUp(up{Migration: m, source: f}, d)
@@ -68,7 +72,7 @@ func parseScript(file, text string) (Script, directives, []*Problem) {
 }
 
 // exported are the functions that a script seems to have.
-type exported struct{ up, down bool }
+type exported struct{ up, down, batch bool }
 
 func scriptNames(text string) (names exported) {
 	s := scriptScanner{text: text, line: 1}
@@ -81,6 +85,7 @@ func scriptNames(text string) (names exported) {
 		case s.kind == scriptWord && len(s.open) < 2 && (!member || ofExports):
 			names.up = names.up || s.token == "up"
 			names.down = names.down || s.token == "down"
+			names.batch = names.batch || s.token == "batch"
 		}
 		member = s.token == "."
 		ofExports = member && last == "exports"

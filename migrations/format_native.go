@@ -46,6 +46,7 @@ func parseNative(l *loader, f source) {
 	)
 	if path.Ext(f.path) == ".json" {
 		script, problems = parseJSON(f.path, f.text)
+		d.script.Backfill = script.Backfill
 		if l.Dialect != MongoDB {
 			l.problem(f.path, 0, "is a migration for MongoDB in a set for "+string(l.Dialect), "move it out of the folder, or check the database URL")
 		}
@@ -86,7 +87,7 @@ func parseJSON(file, text string) (Script, []*Problem) {
 	} else if err == nil {
 		rest := bytes.TrimSpace([]byte(text[offset:]))
 		if len(rest) == 0 {
-			return script, nil
+			return script, jsonBackfill(&script)
 		}
 		err = errors.New("more after its end")
 	}

@@ -237,6 +237,15 @@ func (l *loader) addUp(u up, d directives) {
 	if u.Up.Language == "sql" && len(u.Up.Statements) == 0 && !l.hasProblem(u.path) {
 		l.problem(u.path, u.line, "holds no statement to apply", "write the change, or delete the file")
 	}
+	if b := u.Up.Backfill; b != nil {
+		l.problems = append(l.problems, checkBackfill(l.Dialect, &u.Up)...)
+		if d.phase == Contract {
+			l.problem(u.path, d.phaseLine, "a backfill is no contract", "move what older releases can't live with into a migration of its own, behind this one")
+		}
+		if u.Repeatable {
+			l.problem(u.path, b.Line, "a backfill can't be repeatable", "give it a version")
+		}
+	}
 	l.ups = append(l.ups, u)
 }
 
@@ -244,6 +253,9 @@ func (l *loader) addUp(u up, d directives) {
 func (l *loader) checkDown(file string, d directives) {
 	if d.phase != "" {
 		l.problem(file, d.phaseLine, "phase= on the way back", "write it in the way up")
+	}
+	if b := d.script.Backfill; b != nil {
+		l.problem(file, b.Line, "backfill on the way back", "undo in one statement what can be, or have no way back")
 	}
 }
 

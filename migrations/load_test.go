@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"reflect"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -99,7 +100,7 @@ func TestLoadDirectives(t *testing.T) {
 	set := load(t, folder{
 		"1_a.up.sql": "-- Adds a column.\n-- schemagate: no-transaction lock_timeout=2s\n/*\n * schemagate: statement_timeout=1m idempotent\n */\nSELECT 1;",
 		"2_b.up.sql": "--schemagate: phase=contract after=0001\n--schemagate: verify=SELECT count(*) = 0 FROM b WHERE c IS NULL\nSELECT 1;",
-		"3_c.up.sql": "-- schemagate: backfill table=users key=id where='name is null' set=\"full = \"\"first\"\"\"\n--  schemagate: backfill batch=500\nSELECT 1;",
+		"3_c.up.sql": "-- schemagate: backfill table=users key=org,id where=\"name = \"\"first\"\"\"\n--  schemagate: backfill size=500 background pause=10ms idempotent\nUPDATE users SET a = ':to' WHERE :batch;",
 	}, Options{Dialect: Postgres, Phase: Cutover})
 	a, b, c := set.Migrations[0], set.Migrations[1], set.Migrations[2]
 	if !a.Up.NoTransaction || !a.Up.Idempotent || *a.Up.LockTimeout != 2*time.Second || *a.Up.StatementTimeout != time.Minute || a.Phase != Cutover {
@@ -108,14 +109,13 @@ func TestLoadDirectives(t *testing.T) {
 	if b.Phase != Contract || b.After != "0001" || b.Up.Verify != "SELECT count(*) = 0 FROM b WHERE c IS NULL" || b.Up.VerifyLine != 2 || b.Up.LockTimeout != nil {
 		t.Errorf("b: %+v", b)
 	}
-	want := map[string]string{"table": "users", "key": "id", "where": "name is null", "set": `full = "first"`, "batch": "500"}
-	if len(c.Up.Backfill) != len(want) || c.Up.BackfillLine != 1 {
-		t.Errorf("c: %+v", c.Up)
+	want := Backfill{Line: 1, Table: "users", Key: []string{"org", "id"}, Where: `name = "first"`, Size: 500, Pause: 10 * time.Millisecond, Background: true}
+	got := *c.Up.Backfill
+	if len(got.Statements) != 1 || len(got.Statements[0]) != 3 || got.Statements[0][1] != (Part{Mark: MarkBatch}) {
+		t.Errorf("c: the parts are %q", got.Statements)
 	}
-	for k, v := range want {
-		if c.Up.Backfill[k] != v {
-			t.Errorf("backfill %s=%q, want %q", k, c.Up.Backfill[k], v)
-		}
+	if got.Statements = nil; !reflect.DeepEqual(got, want) || !c.Up.Idempotent {
+		t.Errorf("c: %+v, want %+v", got, want)
 	}
 }
 
@@ -147,8 +147,9 @@ func TestLoadProblems(t *testing.T) {
 		{"unknown directive", folder{"1_a.up.sql": "-- schemagate: xyz\nSELECT 1;"}, []string{`unknown directive "xyz": known are no-transaction, `}},
 		{"bad values", folder{"1_a.up.sql": "-- schemagate: phase=contrat lock_timeout=2 idempotent=1 statement_timeout=-1s after\nSELECT 1;"},
 			[]string{`unknown phase "contrat": write expand, contract or cutover`, "lock_timeout=2 is not a duration", "idempotent takes no value", "statement_timeout=-1s is not", "directive after needs a value"}},
-		{"bad verify and backfill", folder{"1_a.up.sql": "-- schemagate: verify=\n-- schemagate: backfill table\n-- schemagate: backfill a='x y=1\n-- schemagate: backfill b=1 b=2\n-- schemagate:\n-- schemagate: backfill=1\nSELECT 1;"},
-			[]string{":1: directive verify needs", `:2: backfill: "table" is not`, ":3: backfill: the quoted value of a", ":4: backfill: b is there twice", ":5: a schemagate: comment without", ":6: directive backfill takes pairs"}},
+		{"bad verify and backfill", folder{"1_a.up.sql": "-- schemagate: verify=\n-- schemagate: backfill tabel\n-- schemagate: backfill left='x y=1\n-- schemagate: backfill size=1 size=2\n-- schemagate:\n-- schemagate: backfill=1\nSELECT 1;"},
+			[]string{":1: directive verify needs", `:2: backfill: "tabel" is not known: did you mean "table"?`, ":3: backfill: the quoted value of left", ":4: backfill: size is there twice", ":5: a schemagate: comment without", ":6: directive backfill takes pairs",
+				":2: backfill: it names no table", ":2: backfill: it names no key", ":7: backfill: the statement would run on the whole table"}},
 		{"twice", folder{"1_a.up.sql": "-- schemagate: lock_timeout=2s\n-- schemagate: lock_timeout=3s\nSELECT 1;"}, []string{"1_a.up.sql:2: directive lock_timeout is there twice"}},
 		{"late directive", folder{"1_a.up.sql": "SELECT 1;\n-- schemagate: no-transaction\nSELECT 2;"}, []string{"1_a.up.sql:2: schemagate: directive after the first statement: move it to the head"}},
 		{"after without contract", folder{"1_a.up.sql": "-- schemagate: after=1\nSELECT 1;"}, []string{"after= without phase=contract", "after=1 names no earlier migration"}},

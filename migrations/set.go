@@ -59,9 +59,8 @@ type Script struct {
 	// Verify is the text of the directive verify=, which stands on VerifyLine; empty where there is none.
 	Verify     string
 	VerifyLine int
-	// Backfill holds the pairs of the directive backfill, whose first line is BackfillLine; nil where there is none.
-	Backfill     map[string]string
-	BackfillLine int
+	// Backfill is what the directive backfill says; nil where there is none.
+	Backfill *Backfill
 }
 
 // Migration is one versioned change, with an optional way back.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/schemagate/schemagate/backfill"
 	"github.com/schemagate/schemagate/database"
 )
 
@@ -15,6 +16,7 @@ type stage struct {
 	db      database.Scratch
 	session database.Session
 	now     database.Objects
+	moves   int64           // backfills that were begun
 	foreign map[string]bool // objects that fixtures made, which no migration answers for
 	told    map[string]bool // differences that have been told: what one way back left is not told again of those before it
 }
@@ -62,12 +64,24 @@ func (s *stage) look(ctx context.Context) (err error) {
 // apply runs a change through the session, as a leader does, and then looks at the schema.
 func (s *stage) apply(ctx context.Context, st *Step, c database.Change) error {
 	began := time.Now()
-	err := s.session.Apply(ctx, c)
+	err := s.run(ctx, c)
 	st.DurationMS = milliseconds(time.Since(began))
 	if err != nil {
 		return err
 	}
 	return s.look(ctx)
+}
+
+// run applies a change, or moves its data in batches: all of it, each time it is applied.
+func (s *stage) run(ctx context.Context, c database.Change) error {
+	if c.Backfill == nil {
+		return s.session.Apply(ctx, c)
+	}
+	s.moves++
+	b := *c.Backfill
+	b.Since = s.moves
+	c.Backfill = &b
+	return backfill.Apply(ctx, s.session, s.db, c)
 }
 
 // differs notes what is not as it should be, once.

@@ -160,6 +160,9 @@ func pendingContract(set *migrations.Set, l *ledger) (m migrations.Migration, ok
 
 // waitsFor says what a contract migration needs, as far as the set and the history tell.
 func waitsFor(m migrations.Migration, unfinished string) string {
+	if background(m) {
+		return waitsForBackground
+	}
 	if unfinished != "" {
 		return unfinished + " to be applied"
 	}

@@ -42,6 +42,9 @@ func (r *Runner) look(ctx context.Context) election.Event {
 		return e
 	}
 	if !r.goal.open {
+		if r.goal.settled != nil && r.goal.settled(ctx) {
+			return seen(election.SawOpen)
+		}
 		switch {
 		case v.Lease.Alive && r.goal.yields:
 			return r.fail(fmt.Errorf("%w: %s leads", ErrWaits, v.Lease.Replica))

@@ -202,7 +202,7 @@ func (l *ledger) undoneSince(set *migrations.Set, id int64) bool {
 func (l *ledger) covers(set *migrations.Set) bool {
 	for _, m := range set.Migrations {
 		r := l.byKey[key(m.Version)]
-		if m.Phase == migrations.Contract && (r == nil || r.applied == nil) {
+		if deferred(m) { // whenever it came or comes into force
 			continue
 		}
 		if r == nil || r.applied == nil || r.applied.ID > l.lastDone {

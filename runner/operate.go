@@ -182,6 +182,8 @@ type Report struct {
 	Registry database.Registry
 	Events   []database.Event
 	Plan     *Plan
+	// Backfills is how far the data migrations in batches came.
+	Backfills []database.Progress
 	// Misfit is why the set does not fit the history, nil where it does.
 	Misfit error
 	Open   bool
@@ -199,6 +201,11 @@ func (r *Runner) Inspect(ctx context.Context) (*Report, error) {
 	if v.Ready {
 		if out.Registry, err = r.Database.Registry(ctx); err != nil {
 			return nil, fmt.Errorf("read the registry: %w", err)
+		}
+		if store, ok := r.Database.(database.Backfills); ok {
+			if out.Backfills, err = store.Backfills(ctx, r.Policy.Service); err != nil {
+				return nil, fmt.Errorf("read the progress: %w", err)
+			}
 		}
 	}
 	warnings, err := r.foresee(ctx, l)

@@ -15,14 +15,15 @@ type StepKind string
 
 // The kinds of step, in the order in which a plan has them.
 const (
-	StepBefore  StepKind = "before"
-	StepApply   StepKind = "apply"
-	StepCommand StepKind = "command"
-	StepUndo    StepKind = "roll back"
-	StepRecord  StepKind = "record"
-	StepAfter   StepKind = "after"
-	StepCutover StepKind = "cutover" // announce it, and wait until older releases have stopped
-	StepCensus  StepKind = "census"  // ask the registry whether anybody stands in the way
+	StepBefore   StepKind = "before"
+	StepApply    StepKind = "apply"
+	StepCommand  StepKind = "command"
+	StepUndo     StepKind = "roll back"
+	StepRecord   StepKind = "record"
+	StepAfter    StepKind = "after"
+	StepCutover  StepKind = "cutover" // announce it, and wait until older releases have stopped
+	StepCensus   StepKind = "census"  // ask the registry whether anybody stands in the way
+	StepBackfill StepKind = "backfill"
 )
 
 // Step is one thing that a leader does.
@@ -158,8 +159,11 @@ func plan(set *migrations.Set, l *ledger, p Policy, traits database.Traits) (*Pl
 				"or apply it again with schemagate up --again", m.Up.File))
 			continue
 		}
-		if m.Phase == migrations.Contract {
+		if deferred(m) {
 			out.Lines = append(out.Lines, Line{Version: m.Version, Name: m.Name, State: LineDeferred, WaitsFor: waitsFor(m, unfinished)})
+			if background(m) && unfinished == "" {
+				unfinished = m.ID()
+			}
 			continue
 		}
 		if unfinished == "" {
@@ -170,6 +174,9 @@ func plan(set *migrations.Set, l *ledger, p Policy, traits database.Traits) (*Pl
 				m.Up.File, set.Migrations[latest].Version))
 		}
 		c := change(m, p)
+		if c.Backfill != nil {
+			c.Backfill.Since = l.undone[key(m.Version)]
+		}
 		if inForce {
 			c.Repeat = true
 		}
@@ -241,7 +248,7 @@ func steps(changes []database.Change, p Policy, command, complete bool, cut int,
 			if i == cut && announce != nil {
 				out = append(out, *announce)
 			}
-			out = append(out, Step{Kind: StepApply, Changes: []database.Change{c}})
+			out = append(out, stepOf(c))
 		}
 	}
 	if command {
@@ -258,7 +265,7 @@ func inForce(set *migrations.Set) *Plan {
 	out := &Plan{Complete: true}
 	for _, m := range set.Migrations {
 		l := Line{Version: m.Version, Name: m.Name, State: LineApplied}
-		if m.Phase == migrations.Contract {
+		if deferred(m) {
 			l.State, l.WaitsFor = LineDeferred, waitsFor(m, "")
 		} else {
 			out.Applied = append(out.Applied, m.Version)
@@ -312,6 +319,8 @@ func change(m migrations.Migration, p Policy) database.Change {
 	if m.Down != nil {
 		c.Down = &m.Down.Text
 	}
+	c.Backfill = backfillOf(m, c, p)
+	c.NoTransaction = c.NoTransaction || c.Backfill != nil
 	return c
 }
 

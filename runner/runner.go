@@ -9,6 +9,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/schemagate/schemagate/backfill"
 	"github.com/schemagate/schemagate/database"
 	"github.com/schemagate/schemagate/election"
 	"github.com/schemagate/schemagate/migrations"
@@ -38,6 +39,8 @@ type Snapshot struct {
 	// Current is the migration under way, since when.
 	Current string
 	Since   time.Time
+	// Backfills are the data migrations in batches that this replica has seen, by version.
+	Backfills []backfill.Report
 	// Reachable: the database answered the last time.
 	Reachable bool
 	Err       error
@@ -76,6 +79,8 @@ type Runner struct {
 	Timeout time.Duration
 	// Rand jitters the backing off; nil: the program's own source. A simulation seeds it.
 	Rand *rand.Rand
+	// PauseFile pauses batches while it exists; empty: none.
+	PauseFile string
 
 	deadline time.Time
 	since    int64 // last event at the first look
@@ -102,6 +107,10 @@ type Runner struct {
 
 // goal is what a leader is there for: bringing the set into force, rolling back, answering a question.
 type goal struct {
+	// settled, if there is one, ends a run without open: there is nothing left to do.
+	settled func(context.Context) bool
+	// record, if there is one, takes a finished backfill instead of the session's own history.
+	record func(context.Context, database.Change, time.Duration) error
 	// open: a complete event ends it, and a schema that already fits does so without a campaign.
 	open bool
 	plan func(*ledger) (*Plan, error)
@@ -242,6 +251,9 @@ func (r *Runner) observe(change func(*Snapshot)) {
 		r.Observer.Observe(r.shown)
 	}
 	r.shown.Applied, r.shown.Duration = "", 0
+	for i := range r.shown.Backfills {
+		r.shown.Backfills[i].Keys = 0 // told once
+	}
 	r.shown.Did, r.shown.Came = election.Stopped, 0
 }
 

@@ -35,6 +35,9 @@ func (r *Runner) work(ctx context.Context, st Step) election.Event {
 		}
 		return r.outcome(ctx, st, err)
 	}
+	if st.Kind == StepBackfill {
+		return r.backfill(ctx, st)
+	}
 	return r.apply(ctx, st)
 }
 

@@ -39,21 +39,22 @@ func (c *cli) inspect(cmd *cobra.Command) (*config.Config, *runner.Runner, *runn
 }
 
 type statusJSON struct {
-	Service     string       `json:"service"`
-	Database    string       `json:"database"`
-	Gate        string       `json:"gate"`
-	Reason      string       `json:"reason"`
-	Digest      string       `json:"digest"`
-	Term        int64        `json:"term"`
-	Leader      string       `json:"leader"`
-	LeaderAlive bool         `json:"leader_alive"`
-	Applied     []string     `json:"applied"`
-	Pending     []string     `json:"pending"`
-	Ahead       []string     `json:"ahead"`
-	Migrations  []lineJSON   `json:"migrations"`
-	Misfit      string       `json:"misfit"`
-	LastError   string       `json:"last_error"`
-	Replicas    []replicaRow `json:"replicas"`
+	Service     string         `json:"service"`
+	Database    string         `json:"database"`
+	Gate        string         `json:"gate"`
+	Reason      string         `json:"reason"`
+	Digest      string         `json:"digest"`
+	Term        int64          `json:"term"`
+	Leader      string         `json:"leader"`
+	LeaderAlive bool           `json:"leader_alive"`
+	Applied     []string       `json:"applied"`
+	Pending     []string       `json:"pending"`
+	Ahead       []string       `json:"ahead"`
+	Migrations  []lineJSON     `json:"migrations"`
+	Misfit      string         `json:"misfit"`
+	LastError   string         `json:"last_error"`
+	Replicas    []replicaRow   `json:"replicas"`
+	Backfills   []backfillJSON `json:"backfills"`
 }
 
 type lineJSON struct {
@@ -86,7 +87,7 @@ func (c *cli) statusCommand() *cobra.Command {
 				Service: cfg.Service, Database: r.Database.Traits().Name, Gate: "closed", Reason: rep.Why, Digest: r.Set.Digest,
 				Term: rep.View.Fence.Number, Leader: rep.View.Lease.Replica, LeaderAlive: rep.View.Lease.Alive,
 				Applied: strs(rep.Plan.Applied), Pending: strs(rep.Plan.Pending), Ahead: strs(rep.Plan.Ahead), Migrations: lines(rep.Plan),
-				LastError: lastError(rep.Events), Replicas: make([]replicaRow, 0, len(rep.Registry.Replicas)),
+				LastError: lastError(rep.Events), Backfills: backfillRows(rep.Backfills), Replicas: make([]replicaRow, 0, len(rep.Registry.Replicas)),
 			}
 			for _, row := range rep.Registry.Replicas {
 				s.Replicas = append(s.Replicas, replicaRow{row.Name, row.Release, row.Version, row.State, row.AgeMS})
@@ -151,7 +152,10 @@ func printStatus(w io.Writer, s statusJSON) error {
 		}
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%v ago\n", name, r.Release, r.State, r.Version, (time.Duration(r.AgeMS) * time.Millisecond).Round(time.Second))
 	}
-	return t.Flush()
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	return printBackfills(w, s.Backfills)
 }
 
 // strs makes an empty list of none, so that JSON says [] and never null.
@@ -198,6 +202,7 @@ type migrationJSON struct {
 	Name        string   `json:"name"`
 	File        string   `json:"file"`
 	Transaction bool     `json:"transaction"`
+	Batches     string   `json:"batches,omitempty"`
 	Statements  []string `json:"statements"`
 	Verify      []string `json:"verify,omitempty"`
 }
@@ -242,7 +247,7 @@ func planned(p *runner.Plan) []stepJSON {
 	for _, s := range p.Steps {
 		j := stepJSON{Kind: string(s.Kind), Command: s.Command}
 		for _, ch := range s.Changes {
-			m := migrationJSON{Version: ch.Version, Name: ch.Name, File: ch.File, Transaction: !ch.NoTransaction, Statements: []string{}}
+			m := migrationJSON{Version: ch.Version, Name: ch.Name, File: ch.File, Transaction: !ch.NoTransaction, Batches: batchesOf(ch.Backfill), Statements: []string{}}
 			for _, st := range ch.Statements[ch.From:] {
 				m.Statements = append(m.Statements, st.SQL)
 			}
@@ -266,7 +271,9 @@ func printPlan(w io.Writer, rep *runner.Report, steps []stepJSON) error {
 		}
 		for _, m := range s.Migrations {
 			how := "in one transaction"
-			if !m.Transaction {
+			if m.Batches != "" {
+				how = m.Batches + ", each with its place in one transaction"
+			} else if !m.Transaction {
 				how = "each statement by itself"
 			} else if len(s.Migrations) > 1 {
 				how = "in one transaction for the release"

@@ -102,6 +102,7 @@ func (k *gatekeeper) close() {
 // Observe shows the runner's state at the gate.
 func (k *gatekeeper) Observe(n runner.Snapshot) {
 	k.count(n)
+	defer k.showBackfills(n.Backfills)
 	if k.server == nil { // nobody can see it
 		return
 	}

@@ -17,16 +17,14 @@ import (
 
 // commands lists the whole contract; each is in the file that bears its theme.
 func (c *cli) commands() []*cobra.Command {
-	return []*cobra.Command{
+	return append(c.wishCommands(),
 		c.upCommand(), c.waitCommand(), c.runCommand(), c.sidecarCommand(),
 		c.statusCommand(), c.historyCommand(), c.planCommand(), c.validateCommand(),
 		c.downCommand(), c.resolveCommand(),
 		c.newCommand(), c.healthCommand(), c.demoCommand(), c.demoAppCommand(), c.versionCommand(),
 		c.testCommand(), later("lint", "warn of what blocks a busy database"),
 		c.adoptCommand(), c.baselineCommand(),
-		later("pause", "pause a batched data migration"), later("resume", "resume a batched data migration"),
-		later("cancel", "cancel a batched data migration"),
-	}
+	)
 }
 
 // later is a command of the contract that this version does not have yet.
@@ -39,12 +37,15 @@ func later(name, short string) *cobra.Command {
 }
 
 func (c *cli) upCommand() *cobra.Command {
-	var again, contract, force bool
+	var again, contract, force, background bool
 	cmd := &cobra.Command{Use: "up", Short: "Init container: migrate or wait, and exit 0 when the gate opens",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return c.gated(cmd, false, func(ctx context.Context, k *gatekeeper) error {
 				k.run.Policy.Again = again
-				if err := c.up(ctx, k); err != nil || !contract {
+				if err := c.up(ctx, k); err != nil {
+					return err
+				}
+				if err := k.leaveBackground(ctx, background); err != nil || !contract {
 					return err
 				}
 				return k.run.Contract(ctx, force)
@@ -52,6 +53,7 @@ func (c *cli) upCommand() *cobra.Command {
 		}}
 	cmd.Flags().BoolVar(&contract, "contract", false, "then apply the contract migrations: the operator's word that what is unknown or silent of older releases has stopped")
 	cmd.Flags().BoolVar(&force, "force", false, "with --contract: even where replicas of older releases are known to live")
+	cmd.Flags().BoolVar(&background, "background", false, "then carry out the background data migrations, and exit when they are done")
 	cmd.Flags().BoolVar(&again, "again", false, "apply again what is on hold since it was rolled back")
 	return cmd
 }
@@ -100,7 +102,12 @@ func (c *cli) sidecarCommand() *cobra.Command {
 					return err
 				}
 				k.run.App = beside{k.cfg.Drain}
+				moved, err := k.startBackground(ctx)
+				if err != nil {
+					return err
+				}
 				k.run.Watch(ctx)
+				moved()
 				prober.wait()
 				k.run.Deregister(ctx)
 				return context.Cause(ctx)
@@ -154,6 +161,11 @@ func (c *cli) runApp(cmd *cobra.Command, args []string) error {
 		OnStart: func(int) { stopWaiting() },
 	}, cfg.Drain, k.log)
 	k.run.App = child
+	moved, err := k.startBackground(ctx)
+	if err != nil {
+		cancel()
+		return err
+	}
 	watched := make(chan struct{})
 	go func() {
 		defer close(watched)
@@ -162,6 +174,7 @@ func (c *cli) runApp(cmd *cobra.Command, args []string) error {
 	code, err := child.run(cmd.Context())
 	cancel()
 	<-watched
+	moved()
 	prober.wait()
 	k.run.Deregister(cmd.Context())
 	var signal *signalError

@@ -123,13 +123,7 @@ func (c *cli) loadFiles(ctx context.Context, cfg *config.Config, log *zap.Logger
 // supported refuses what the parser knows and this version does not carry out yet, rather than pass over it in silence.
 func supported(set *migrations.Set) error {
 	var found []error
-	refuse := func(file string, line int, what, remedy string) {
-		found = append(found, &migrations.Problem{File: file, Line: line, Msg: what + " is not in this version of schemagate", Remedy: remedy})
-	}
 	for _, m := range set.Migrations {
-		if m.Up.Backfill != nil {
-			refuse(m.Up.File, m.Up.BackfillLine, "backfill", "write the batches as statements of a no-transaction migration")
-		}
 		if m.Up.Verify != "" && m.Up.Language != "sql" {
 			found = append(found, &migrations.Problem{File: m.Up.File, Line: m.Up.VerifyLine, Msg: "verify= is for SQL", Remedy: "export async verify(db, client), which throws or returns false"})
 		}
@@ -152,7 +146,7 @@ func (c *cli) build(ctx context.Context, cfg *config.Config, log *zap.Logger) (*
 		return nil, err
 	}
 	r := &runner.Runner{
-		Database: db, Elector: elector, Set: set, Log: log, Timeout: cfg.Timeout, Campaigns: true,
+		Database: db, Elector: elector, Set: set, Log: log, Timeout: cfg.Timeout, Campaigns: true, PauseFile: cfg.PauseFile,
 		Candidate: election.Candidate{Replica: cfg.Replica, Release: cfg.Release},
 		Policy:    policyOf(cfg, note),
 	}

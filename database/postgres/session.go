@@ -18,7 +18,8 @@ type session struct {
 	term   database.Term
 	origin database.Origin
 	conn   *pgconn.PgConn
-	guard  *pgconn.PgConn // only for statements that refuse a transaction
+	guard  *pgconn.PgConn      // only for statements that refuse a transaction
+	types  map[string]keyTypes // of backfills, by version
 }
 
 // Lead opens the session of a term.

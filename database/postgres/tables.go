@@ -67,7 +67,7 @@ create table if not exists $S.schemagate_replicas (
   ttl interval not null,
   primary key (service, id)
 );
-insert into $S.schemagate_fence (service) values ($N) on conflict do nothing;
+` + backfillDDL + `insert into $S.schemagate_fence (service) values ($N) on conflict do nothing;
 insert into $S.schemagate_lease (service) values ($N) on conflict do nothing;
 `
 
