@@ -8,6 +8,7 @@ WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
 COPY adopt adopt
+COPY backfill backfill
 COPY cmd cmd
 COPY config config
 COPY database database
