@@ -10,10 +10,11 @@ TEST_TIMEOUT ?= 20m
 TEST_PACKAGES ?= 2
 FUZZTIME ?= 30s
 SEEDS ?= 500
+E2E ?= .
 GOLANGCI_LINT_VERSION := v2.15.0
 BIN := $(or $(SCHEMAGATE_TEST_CACHE),$(CURDIR)/.cache)/bin
 
-.PHONY: help setup build test lint setup-lint fuzz chaos bench demo clean
+.PHONY: help setup build test e2e lint setup-lint fuzz chaos bench demo clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +30,11 @@ test: ## all tests, with the race detector, against real servers
 	@$(MAKE) --no-print-directory setup
 	go vet ./...
 	go test -race -count=1 -p $(TEST_PACKAGES) -timeout $(TEST_TIMEOUT) ./...
+
+e2e: ## image, Compose and Swarm in a Docker engine of their own (as root on Debian); E2E=REGEXP picks tests
+	@$(MAKE) --no-print-directory setup
+	go test -count=1 ./test/docker # compiles outside of the engine's namespace, which has no network
+	test/docker/engine.sh with go test -count=1 -v -timeout 1h -run '$(E2E)' ./test/docker
 
 lint: ## golangci-lint where installed (make setup-lint), else go vet
 	@if [ -x $(BIN)/golangci-lint ]; then $(BIN)/golangci-lint run ./...; \

@@ -1,5 +1,5 @@
-// Command app is a shop that knows nothing of migrations: it serves the products of the database in DATABASE_URL, and is to be
-// started behind a gate.
+// Command app is a shop that knows nothing of migrations: it serves the products of the database in DATABASE_URL (or in the file
+// DATABASE_URL_FILE), and is to be started behind a gate.
 package main
 
 import (
@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -24,9 +25,23 @@ const drain = 10 * time.Second
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
-	if err := serve(ctx, cmp.Or(os.Getenv("PORT"), "8080"), os.Getenv("DATABASE_URL")); err != nil {
+	databaseURL, err := databaseURL()
+	if err == nil {
+		err = serve(ctx, cmp.Or(os.Getenv("PORT"), "8080"), databaseURL)
+	}
+	if err != nil {
 		log.Fatal(err)
 	}
+}
+
+// databaseURL is DATABASE_URL, or what stands in the file DATABASE_URL_FILE, as Docker and Kubernetes mount secrets.
+func databaseURL() (string, error) {
+	path := os.Getenv("DATABASE_URL_FILE")
+	if path == "" {
+		return os.Getenv("DATABASE_URL"), nil
+	}
+	text, err := os.ReadFile(path)
+	return strings.TrimSpace(string(text)), err
 }
 
 func serve(ctx context.Context, port, databaseURL string) error {
