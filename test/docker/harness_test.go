@@ -25,6 +25,7 @@ const (
 type tree struct {
 	t   *testing.T
 	dir string
+	env []string
 }
 
 func newTree(t *testing.T) *tree {
@@ -57,6 +58,7 @@ func (w *tree) tryWithin(ctx context.Context, line string) (string, error) {
 	cmd := exec.CommandContext(ctx, "bash", "-euo", "pipefail", "-c", line)
 	cmd.Dir = w.dir
 	cmd.Env = append(os.Environ(), "COMPOSE_PROJECT_NAME=schemagate-test", "COMPOSE_ANSI=never", "BUILDKIT_PROGRESS=plain")
+	cmd.Env = append(cmd.Env, w.env...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = 5 * time.Second
