@@ -54,13 +54,12 @@ func (w *tree) allOpen(compose, service, release string) []string {
 	w.t.Helper()
 	var containers []string
 	until(w.t, "three replicas of "+service+" "+release+" are open", func() bool {
-		out, err := w.try(compose + " ps -q " + service)
-		containers = strings.Fields(out)
-		if err != nil || len(containers) != 3 {
+		containers = strings.Fields(w.ask(compose + " ps -q " + service))
+		if len(containers) != 3 {
 			return false
 		}
 		for _, c := range containers {
-			if image, err := w.try("docker inspect -f '{{.Config.Image}}' " + c); err != nil || !strings.HasSuffix(image, ":"+release) {
+			if !strings.HasSuffix(w.ask("docker inspect -f '{{.Config.Image}}' "+c), ":"+release) {
 				return false
 			}
 		}
@@ -129,8 +128,7 @@ func TestCompose(t *testing.T) {
 	}
 	// The entrypoint form: Compose replaced what ran, and no new gate opens.
 	until(t, "a replica of the release that can't migrate has failed", func() bool {
-		out, err := w.try("docker compose logs --no-color app")
-		return err == nil && strings.Contains(out, "apply 0077_broken.up.sql:1")
+		return strings.Contains(w.ask("docker compose logs --no-color app"), "apply 0077_broken.up.sql:1")
 	})
 	w.allShut("shop:3")
 	if code, body := get(entrypointForm); code != http.StatusServiceUnavailable {
@@ -160,8 +158,7 @@ func TestComposeMongoDB(t *testing.T) {
 		"module.exports = { async up(db) { throw new Error('no such luck') }, async down(db) {} }\n")
 	w.run("RELEASE=2 " + compose + " up --build -d")
 	until(t, "a replica of the release that can't migrate has failed", func() bool {
-		out, err := w.try(compose + " logs --no-color app")
-		return err == nil && strings.Contains(out, "no such luck")
+		return strings.Contains(w.ask(compose+" logs --no-color app"), "no such luck")
 	})
 	w.allShut("payments:2")
 	w.run("RELEASE=1 " + compose + " up -d")

@@ -45,7 +45,9 @@ start() {
 		return 77
 	fi
 	mkdir -p "$run" "$cache/docker"
-	stop # what a run that was killed left
+	# What a run that was killed left: the engine, and a swarm that would start its tasks again.
+	stop
+	rm -rf "$cache/docker/swarm"
 	if ! ip netns add $netns || ! inside ip link set lo up; then
 		say "no network namespace can be made here"
 		return 77
@@ -56,7 +58,7 @@ start() {
 		--pidfile "$run/dockerd.pid" -H "unix://$run/docker.sock" >"$run/log" 2>&1 </dev/null 9>&- &
 	local dockerd=$!
 	for _ in {1..600}; do
-		if docker info >/dev/null 2>&1; then return 0; fi
+		if docker info >/dev/null 2>&1; then clean; return; fi
 		kill -0 $dockerd 2>/dev/null || break
 		sleep 0.1
 	done
@@ -64,6 +66,18 @@ start() {
 	tail -n 15 "$run/log" >&2
 	stop
 	return 77
+}
+
+# clean removes all but the images. It refuses a storage driver that copies every layer whole.
+clean() {
+	if [ "$(docker info -f '{{.Driver}}')" = vfs ]; then
+		say "the file system of $cache has no overlays"
+		stop
+		return 77
+	fi
+	docker ps -aq | xargs -r docker rm -fv >/dev/null
+	docker network prune -f >/dev/null
+	docker volume prune -f >/dev/null
 }
 
 # stop ends the engine that $run belongs to, with its containers, and what it left.

@@ -82,6 +82,16 @@ func (w *tree) run(line string) string {
 	return out
 }
 
+// ask is try for what is asked again and again: an error is no answer yet.
+func (w *tree) ask(line string) string {
+	w.t.Helper()
+	out, err := w.try(line)
+	if err != nil {
+		return ""
+	}
+	return out
+}
+
 // fails is try for what has to fail; it returns the output.
 func (w *tree) fails(line string) string {
 	w.t.Helper()

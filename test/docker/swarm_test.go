@@ -60,16 +60,13 @@ func (p *page) update(state string) {
 	p.t.Helper()
 	const ask = "docker service inspect shop_app -f '{{.UpdateStatus.State}}'"
 	p.knows(ask)
-	until(p.t, "the update is "+state, func() bool {
-		out, err := p.try(ask)
-		return err == nil && out == state
-	})
+	until(p.t, "the update is "+state, func() bool { return p.ask(ask) == state })
 }
 
 // images are those of the tasks that shall run, with how many do.
 func (w *tree) images(service string) string {
 	w.t.Helper()
-	return w.run("docker service ps " + service + " --filter desired-state=running --format '{{.Image}} {{.CurrentState}}' | awk '{ print $1, $2 }' | sort | uniq -c | xargs")
+	return w.ask("docker service ps " + service + " --filter desired-state=running --format '{{.Image}} {{.CurrentState}}' | awk '{ print $1, $2 }' | sort | uniq -c | xargs")
 }
 
 // TestSwarm walks through docs/platforms/caprover-swarm.md on a single node: a rolling update with a migration, one whose
@@ -78,7 +75,7 @@ func TestSwarm(t *testing.T) {
 	w := newTree(t)
 	w.env = []string{"PASSWORD=a-password-of-the-test"}
 	p := w.page("caprover-swarm.md")
-	w.after("docker swarm leave --force; until [ -z \"$(docker ps -q)\" ]; do sleep 0.2; done; docker container prune -f; docker volume rm shop_db",
+	w.after("docker swarm leave --force; until [ -z \"$(docker ps -q)\" ]; do sleep 0.2; done; docker container prune -f; docker volume rm -f shop_db",
 		"docker service ls", "docker service ps --no-trunc shop_app", "docker service logs --tail 30 shop_app", "docker service logs --tail 30 shop_lb",
 		"docker service logs --tail 10 shop_db", "docker service inspect shop_app")
 
@@ -125,7 +122,8 @@ func TestSwarm(t *testing.T) {
 	if tasks := p.run("docker service ps --no-trunc shop_app"); !strings.Contains(tasks, "non-zero exit (70)") {
 		t.Errorf("the failed task does not show:\n%s", tasks)
 	}
-	if log := p.run("docker service logs shop_app"); !strings.Contains(log, "apply 0077_broken.up.sql:1") {
+	p.run("docker service logs shop_app")
+	if log := w.run("docker service logs shop_app 2>&1"); !strings.Contains(log, "apply 0077_broken.up.sql:1") {
 		t.Errorf("the log does not say why:\n%s", log)
 	}
 	guest.leaves(t)
@@ -162,7 +160,7 @@ func (w *tree) asCapRover(databaseURL string) {
 	}
 	w.run("docker service update -d -q --no-resolve-image --image img-captain:3 srv-captain")
 	until(t, "the update is paused", func() bool {
-		return w.run("docker service inspect srv-captain -f '{{.UpdateStatus.State}}'") == "paused"
+		return w.ask("docker service inspect srv-captain -f '{{.UpdateStatus.State}}'") == "paused"
 	})
 	if still := w.run("docker ps -q --filter ancestor=img-captain:2 --filter health=healthy"); still != healthy {
 		t.Errorf("the old task %q became %q", healthy, still)
