@@ -40,11 +40,7 @@ setup() {
 inside() { nsenter --net=/run/netns/$netns "$@"; }
 
 start() {
-	if [ "$(id -u)" != 0 ]; then
-		say "an engine of its own needs root"
-		return 77
-	fi
-	mkdir -p "$run" "$cache/docker"
+	mkdir -p "$cache/docker"
 	# What a run that was killed left: the engine, and a swarm that would start its tasks again.
 	stop
 	rm -rf "$cache/docker/swarm"
@@ -99,6 +95,10 @@ case ${1:-} in
 setup) setup ;;
 with)
 	shift
+	if [ "$(id -u)" != 0 ]; then
+		say "an engine of its own needs root"
+		exit 77
+	fi
 	setup
 	mkdir -p "$run"
 	exec 9>"$run/lock"
@@ -109,11 +109,11 @@ with)
 	start || exit $?
 	trap stop EXIT
 	trap 'exit 130' INT TERM
-	status=0
 	# Outside of the namespace: what is missing has to be fetched.
 	"$here/images.sh" all 9>&-
-	SCHEMAGATE_TEST_ENGINE=$run inside "$@" 9>&- || status=$?
-	exit $status
+	SCHEMAGATE_TEST_ENGINE=$run inside "$@" <&0 9>&- &
+	trap 'kill -TERM $! && wait $! || exit 143' INT TERM
+	wait $!
 	;;
 *)
 	sed -n 's/^#  *\(engine.sh .*\)/\1/p' "$0" >&2
