@@ -111,7 +111,7 @@ with)
 	trap 'exit 130' INT TERM
 	# Outside of the namespace: what is missing has to be fetched.
 	"$here/images.sh" all 9>&-
-	SCHEMAGATE_TEST_ENGINE=$run inside "$@" <&0 9>&- &
+	SCHEMAGATE_TEST_ENGINE=$run nsenter --net=/run/netns/$netns "$@" <&0 9>&- &
 	trap 'kill -TERM $! && wait $! || exit 143' INT TERM
 	wait $!
 	;;
