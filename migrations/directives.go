@@ -9,7 +9,7 @@ import (
 )
 
 // directiveNames are what may follow "schemagate:" in a comment at the head of a script.
-var directiveNames = []string{"no-transaction", "idempotent", "phase", "after", "lock_timeout", "statement_timeout", "verify", "backfill"}
+var directiveNames = []string{"no-transaction", "idempotent", "phase", "after", "lock_timeout", "statement_timeout", "verify", "backfill", "lint-ignore"}
 
 // directives is what the head of a script says about how to run it.
 type directives struct {
@@ -24,6 +24,8 @@ type directives struct {
 type comment struct {
 	line int
 	text string
+	// statement is the index of the statement that it stands before or in.
+	statement int
 }
 
 // directive returns what follows "schemagate:" in a comment.
@@ -66,7 +68,7 @@ func (p *directiveParser) problem(msg, remedy string) {
 	p.problems = append(p.problems, &Problem{File: p.file, Line: p.line, Msg: msg, Remedy: remedy})
 }
 
-// parse reads one line's directives. backfill and verify= take the rest of their line, since they hold spaces.
+// parse reads one line's directives. backfill, lint-ignore and verify= take the rest of their line, since they hold spaces.
 func (p *directiveParser) parse(text string) {
 	text = strings.TrimSpace(text)
 	if text == "" {
@@ -78,6 +80,9 @@ func (p *directiveParser) parse(text string) {
 		switch name {
 		case "backfill":
 			p.backfill(rest, hasValue)
+			return
+		case "lint-ignore":
+			p.lintIgnore(rest, hasValue)
 			return
 		case "verify":
 			_, value, _ = strings.Cut(text, "=")

@@ -40,7 +40,8 @@
 //
 // Comments at the head of a direction, before its first statement, as -- schemagate: NAME ..., several on a line or on several
 // lines: no-transaction, idempotent, phase=, after=, lock_timeout=, statement_timeout=; and, taking the rest of their line,
-// verify=QUERY and backfill table=... key=... (see [Backfill]). Anywhere else they are errors.
+// verify=QUERY and backfill table=... key=... (see [Backfill]). Anywhere else they are errors, but for lint-ignore RULE REASON: at
+// the head it holds for the script, further down for the statement that it stands before.
 //
 // A script whose every statement is one that PostgreSQL (or SQLite) refuses inside a transaction, like CREATE INDEX
 // CONCURRENTLY, needs no directive: it runs without one. Mixed with others, such a statement is an error.

@@ -205,7 +205,7 @@ func (s *scriptScanner) comments() []comment {
 	}
 	var cs []comment
 	for i, line := range strings.Split(text, "\n") {
-		cs = append(cs, comment{s.line + i, line})
+		cs = append(cs, comment{line: s.line + i, text: line})
 	}
 	return cs
 }

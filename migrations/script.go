@@ -33,6 +33,7 @@ func (t sqlText) parse() (Script, directives, []*Problem) {
 		controls   []control
 		alone      []control
 		head       []comment
+		ignores    []Ignore
 		problems   []*Problem
 	)
 	for _, c := range chunks {
@@ -46,7 +47,12 @@ func (t sqlText) parse() (Script, directives, []*Problem) {
 			s.late = append(s.head, s.late...)
 		}
 		for _, c := range s.late {
-			if _, ok := c.directive(); ok {
+			text, ok := c.directive()
+			switch {
+			case ok && isIgnore(text):
+				i, ps := lateIgnore(t.file, c, s.statements)
+				ignores, problems = append(ignores, i), append(problems, ps...)
+			case ok:
 				problems = append(problems, lateDirective(t.file, c.line))
 			}
 		}
@@ -63,6 +69,7 @@ func (t sqlText) parse() (Script, directives, []*Problem) {
 	script.File, script.Text, script.Language = t.file, t.text, "sql"
 	script.NoTransaction = script.NoTransaction || t.noTransaction
 	script.Statements = statements
+	script.Ignores = append(script.Ignores, ignores...)
 	if !script.NoTransaction {
 		script.NoTransaction, ps = outside(t.file, len(statements), alone)
 		problems = append(problems, ps...)

@@ -61,6 +61,8 @@ type Script struct {
 	VerifyLine int
 	// Backfill is what the directive backfill says; nil where there is none.
 	Backfill *Backfill
+	// Ignores are the directives lint-ignore.
+	Ignores []Ignore
 }
 
 // Migration is one versioned change, with an optional way back.

@@ -35,6 +35,7 @@ type splitter struct {
 	// escapesAlways: PostgreSQL's standard_conforming_strings is off.
 	escapesAlways bool
 
+	seen       bool // next read a token
 	statements []Statement
 	controls   []control
 	alone      []control // statements that can't run in a transaction
@@ -124,7 +125,7 @@ func (s *splitter) token(t string) {
 	if s.began == 0 {
 		s.first, s.began = s.i, s.line
 	}
-	s.semi = 0
+	s.semi, s.seen = 0, true
 	if len(s.tokens) < headLen {
 		s.tokens = append(s.tokens, t)
 	}

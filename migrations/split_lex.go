@@ -188,7 +188,7 @@ func (s *splitter) lineComment(marker int) {
 	} else if end < 0 {
 		end = len(rest)
 	}
-	s.remember(comment{s.line, rest[marker:end]})
+	s.remember(comment{line: s.line, text: rest[marker:end]})
 	s.i += end
 }
 
@@ -214,7 +214,7 @@ func (s *splitter) blockComment() *Problem {
 		}
 	}
 	for i, text := range strings.Split(s.text[s.i+2:end-2], "\n") {
-		s.remember(comment{s.line + i, text})
+		s.remember(comment{line: s.line + i, text: text})
 	}
 	s.skip(end)
 	return nil
@@ -250,6 +250,7 @@ func (s *splitter) executable() bool {
 
 // remember keeps a comment where it could hold a directive.
 func (s *splitter) remember(c comment) {
+	c.statement = len(s.statements)
 	if len(s.statements) == 0 && s.began == 0 {
 		s.head = append(s.head, c)
 	} else if _, ok := c.directive(); ok {
