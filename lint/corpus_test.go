@@ -113,6 +113,7 @@ var cases = [][]string{
 	{"CREATE TABLE events_2026 (LIKE events);\nALTER TABLE events ATTACH PARTITION events_2026 FOR VALUES FROM ('2026-01-01') TO ('2027-01-01')"},
 	{"ALTER TABLE customers ADD a int;\nDROP TABLE orders CASCADE", "drop-table:2", "many-locks:2"},
 	{"ALTER TABLE customers ADD a int;\nCREATE TABLE t AS SELECT * FROM orders", "work-under-lock:2"},
+	{"CREATE TABLE t (order_id bigint REFERENCES orders);\nINSERT INTO t SELECT id FROM orders", "work-under-lock:2"},
 	{"ALTER TABLE customers ADD a int;\nINSERT INTO audit.log SELECT id + 9, note FROM orders", "work-under-lock:2"},
 	// What the running release uses.
 	{"ALTER TABLE audit.log RENAME line TO text", "rename-column:1"},

@@ -106,8 +106,12 @@ func (l *linter) migration(m migrations.Migration) {
 	}
 	l.Linted++
 	if m.Down == nil && !m.Repeatable {
+		line := 1
+		if len(m.Up.Statements) > 0 {
+			line = m.Up.Statements[0].Line
+		}
 		l.line = 0
-		l.report("missing-down", 1, "", "the migration has no way back")
+		l.report("missing-down", line, "", "the migration has no way back")
 	}
 	l.silence()
 }

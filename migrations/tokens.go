@@ -46,6 +46,8 @@ func (t Token) Name(d Dialect) string {
 	case c == '"' && d != MySQL, c == '`' && d != Postgres:
 		q := string(c)
 		return strings.ReplaceAll(strings.TrimSuffix(t.Text[1:], q), q+q, q)
+	case c == '[' && d == SQLite:
+		return strings.Trim(t.Text, "[]")
 	}
 	return ""
 }

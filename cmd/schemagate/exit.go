@@ -11,6 +11,7 @@ import (
 	"github.com/schemagate/schemagate/adopt"
 	"github.com/schemagate/schemagate/config"
 	"github.com/schemagate/schemagate/database"
+	"github.com/schemagate/schemagate/lint"
 	"github.com/schemagate/schemagate/migrations"
 	"github.com/schemagate/schemagate/prove"
 	"github.com/schemagate/schemagate/runner"
@@ -38,7 +39,7 @@ var exits = []struct {
 }{
 	{exitOpen, "the gate is open; under `run`, whatever the app exits with (128+n for a signal, 127 not found, 126 not executable)"},
 	{exitUsage, "wrong usage: an unknown command or flag, a secret in a flag, a command that this version does not have"},
-	{exitSet, "the set is broken or does not fit: unparsable, duplicate, changed after it was applied, below the floor, on hold"},
+	{exitSet, "the set is broken or does not fit: unparsable, duplicate, changed after it was applied, below the floor, on hold; `lint` found something at or above `--fail-on`"},
 	{exitUnreachable, "the database, Consul, the git server or the secrets manager was not reached in time"},
 	{exitFailed, "a migration, BEFORE, AFTER, a check or `test` failed, or a migration was interrupted and needs `schemagate resolve`"},
 	{exitTimeout, "timed out waiting for the gate or for a lock (`SCHEMAGATE_TIMEOUT`)"},
@@ -60,6 +61,7 @@ var codes = []struct {
 	{adopt.ErrRecord, exitSet},
 	{runner.ErrSet, exitSet},
 	{migrations.ErrSet, exitSet},
+	{lint.ErrFindings, exitSet},
 	{config.ErrConfig, exitConfig},
 	{database.ErrConfig, exitConfig},
 	{database.ErrDenied, exitConfig},

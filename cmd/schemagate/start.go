@@ -22,7 +22,7 @@ func (c *cli) commands() []*cobra.Command {
 		c.statusCommand(), c.historyCommand(), c.planCommand(), c.validateCommand(),
 		c.downCommand(), c.resolveCommand(),
 		c.newCommand(), c.healthCommand(), c.demoCommand(), c.demoAppCommand(), c.versionCommand(),
-		c.testCommand(), later("lint", "warn of what blocks a busy database"),
+		c.testCommand(), c.lintCommand(),
 		c.adoptCommand(), c.baselineCommand(),
 	)
 }
