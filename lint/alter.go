@@ -26,12 +26,25 @@ func (l *linter) alterTable(c *cursor) {
 	if table == "" {
 		return
 	}
+	first, strongest := len(l.found), ""
 	for _, action := range c.split(",") {
+		if action.done() {
+			continue
+		}
 		a := alteration{linter: l, table: table, busy: l.busy(table), mode: accessExclusive, line: action.line()}
 		a.rel = l.cat.ensure(table)
 		a.action(action)
 		if a.mode != "" {
 			l.lock(a.table, a.mode, a.line)
+		}
+		if a.mode == accessExclusive {
+			strongest = a.mode
+		}
+	}
+	// PostgreSQL takes the strongest lock of all actions at once.
+	for i := first; strongest != "" && i < len(l.found); i++ {
+		if f := &l.found[i]; f.Rule == "foreign-key-without-not-valid" && f.Table == table && l.Dialect == migrations.Postgres {
+			f.Lock, f.Blocks = strongest, blocksAll
 		}
 	}
 }

@@ -23,6 +23,8 @@
 //
 //   - That statements are valid: only the server knows.
 //
+//   - What files do to each other in one transaction (SCHEMAGATE_TRANSACTION=release): each is judged by itself.
+//
 //   - Anything about MongoDB's scripts but that they have a way back.
 //
 // It reads no clock, no environment and no network.

@@ -74,12 +74,19 @@ func (l *linter) create(c *cursor) {
 			c.i = i + 1
 			l.lock(c.name(), shareRowExclusive, l.line)
 		}
-	case c.take("policy"), c.take("rule"):
-		if i := c.index("on", "to"); i >= 0 {
-			c.i = i + 1
-			if t := c.name(); l.cat.table(t) != nil {
-				l.lock(t, accessExclusive, l.line)
-			}
+	case c.take("policy"):
+		l.lockBehind(c, "on")
+	case c.take("rule"):
+		l.lockBehind(c, "to")
+	}
+}
+
+// lockBehind notes the lock that a policy or a rule takes on the table behind a word; on a view it is nobody's business.
+func (l *linter) lockBehind(c *cursor, word string) {
+	if i := c.index(word); i >= 0 {
+		c.i = i + 1
+		if t := c.name(); l.cat.table(t) != nil {
+			l.lock(t, accessExclusive, l.line)
 		}
 	}
 }

@@ -44,7 +44,8 @@ const lintIntro = "# Lint\n\nMade from the code. `schemagate lint` reads the mig
 	"already there are `--since` and `--database`.\n\n" +
 	"**What it goes by** is the text of the set. A table that the same file has made is not busy. What a function, a procedure or a `DO` block does is not\n" +
 	"read. Every lock, even a short one, waits for the queries that are there and keeps out those that come later; `SCHEMAGATE_LOCK_TIMEOUT` (5 s) bounds\n" +
-	"that, and the migration is tried again. `CONCURRENTLY` among other statements in a file is refused before lint sees it: it can't run in a transaction.\n\n" +
+	"that, and the migration is tried again. `CONCURRENTLY` among other statements in a file is refused before lint sees it: it can't run in a transaction.\n" +
+	"With `SCHEMAGATE_TRANSACTION=release` the files share one transaction; each is judged by itself all the same.\n\n" +
 	"Each example for PostgreSQL was run on PostgreSQL 15 and compared with `pg_locks`, those for MySQL on MariaDB 10.11. They suppose tables `orders`,\n" +
 	"`customers`, the partitioned `events`, the domain `percentage`, and that each file is a migration of its own.\n"
 
