@@ -17,6 +17,7 @@ COPY database database
 COPY election election
 COPY health health
 COPY internal internal
+COPY lint lint
 COPY migrations migrations
 COPY process process
 COPY prove prove

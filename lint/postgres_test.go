@@ -231,6 +231,9 @@ func (b *bench) compare(name string, before, after map[uint32]state, fs []lint.F
 	}
 	for oid, is := range after {
 		was, there := before[oid]
+		if b.base[oid] != "" && is.file != was.file && !slices.ContainsFunc(fs, func(f lint.Finding) bool { return f.Rewrites && f.Table == was.name || f.Rule == "truncate" }) {
+			b.t.Errorf("%s: %s was written anew, which %v does not say", name, was.name, briefly(fs))
+		}
 		if !there || b.base[oid] == "" || is.mode < heavyFrom {
 			continue
 		}
