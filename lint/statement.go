@@ -352,7 +352,7 @@ func (l *linter) change(c *cursor) {
 }
 
 func (l *linter) whole(c *cursor, rule, does, t string) {
-	if t == "" || !l.busy(t) || bounded(c) {
+	if l.m.Up.Backfill != nil || t == "" || !l.busy(t) || bounded(c) {
 		return
 	}
 	l.report(rule, l.line, t, "%s every row of %s in one go", does, t)
