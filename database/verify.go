@@ -11,7 +11,7 @@ type Answer struct {
 // Verdict judges it: there is an answer, of one column, and every row of it is true. Nothing is taken for true that is not: a query
 // that lists offenders has no row in the good case, and would say true for an offender whose number is 1.
 func (a Answer) Verdict() error {
-	const remedy = "; write a query that answers true, such as SELECT count(*) = 0 FROM ... WHERE ..."
+	const remedy = "; write a query that answers true, such as SELECT count(*) = 0 FROM the offenders"
 	switch {
 	case a.Rows == 0:
 		return errors.New("it answered no row" + remedy)

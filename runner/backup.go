@@ -15,7 +15,7 @@ import (
 // StepBackupVerify looks whether the backup can be read; it is part of the step before.
 const StepBackupVerify StepKind = "backup_verify"
 
-// BuiltInBackup, followed by a folder, is the SCHEMAGATE_BEFORE of databases that back themselves up.
+// BuiltInBackup followed by a folder is the SCHEMAGATE_BEFORE of databases that back themselves up.
 const BuiltInBackup = "backup:"
 
 // BackupLine starts the line by which the command tells where the backup lies; the last such line counts.

@@ -63,7 +63,7 @@ func TestSameAsMigrateMongo(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := compile(t, rename, string(source))
-	if !p.Has("down") || p.Has("sideways") {
+	if !p.Has(t.Context(), "down") || p.Has(t.Context(), "sideways") {
 		t.Error("Has is wrong about down")
 	}
 	if err := p.Run(t.Context(), "down", ours, Options{}); err != nil {

@@ -85,13 +85,13 @@ func (p *Program) Call(ctx context.Context, export string, db *mongo.Database, o
 	return m.run(export, args)
 }
 
-// loadTimeout bounds Has, which has no context: a script's top level has nothing to wait for.
+// loadTimeout bounds Has, which does not end with its context (an answer that depends on when it was asked would be none).
 const loadTimeout = 5 * time.Second
 
 // Has tells whether the script exports a function of that name. It runs the script's top level, without a database.
 // A script that fails there exports nothing: Load says why.
-func (p *Program) Has(name string) bool {
-	ctx, cancel := context.WithTimeout(context.Background(), loadTimeout)
+func (p *Program) Has(ctx context.Context, name string) bool {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), loadTimeout)
 	defer cancel()
 	names, err := p.Load(ctx, Options{})
 	if err != nil {

@@ -120,7 +120,7 @@ func TestHistoryFilter(t *testing.T) {
 			t.Errorf("%s: %v, want %v", name, got, c.want)
 		}
 	}
-	for _, c := range [][3]string{{"yesterday", "", ""}, {"-3h", "", ""}, {"", "", "aplied"}} {
+	for _, c := range [][3]string{{"yesterday", "", ""}, {"-3h", "", ""}, {"", "", "apply"}} {
 		if _, err := newEventFilter(c[0], c[1], c[2], now); !errors.Is(err, config.ErrUsage) {
 			t.Errorf("%v: got %v", c, err)
 		}

@@ -71,7 +71,7 @@ func (s *scratch) Try(ctx context.Context, c database.Change, function string, _
 	if err != nil {
 		return err
 	}
-	if !p.Has(function) {
+	if !p.Has(ctx, function) {
 		return &database.StatementError{File: c.File, Message: fmt.Sprintf("exports no function %s: write exports.%s = async (db, client) => { ... }", function, function)}
 	}
 	answer, err := p.Call(ctx, function, db, script.Options{Log: s.opt.Log, Env: s.opt.Env, MaxMemory: s.opt.MaxMemory, Timeout: c.StatementTimeout})

@@ -134,7 +134,7 @@ func (s *session) verify(ctx context.Context, c database.Change) error {
 		return nil
 	}
 	p, err := script.Compile(c.File, c.Text)
-	if err != nil || !p.Has("verify") {
+	if err != nil || !p.Has(ctx, "verify") {
 		return err
 	}
 	if c.From == 0 {

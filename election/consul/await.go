@@ -15,7 +15,7 @@ import (
 const (
 	// patience multiplies the sleep while Consul watches the key for us.
 	patience = 5
-	// spread is over how long those who were woken together look, a few milliseconds each.
+	// spread is over how long those who were woken together look, a few milliseconds each, where the leader does not say how many.
 	spread = 100 * time.Millisecond
 	// again keeps a query that returns too early from being repeated in a tight loop.
 	again = 100 * time.Millisecond
@@ -29,17 +29,18 @@ func (e *Elector) Await(ctx context.Context, r election.Rival, d time.Duration) 
 	ctx, cancel := context.WithTimeout(ctx, patience*d)
 	defer cancel()
 	var watchers sync.WaitGroup
+	var waiter wake.Waiter
 	if r.Address != "" {
 		watchers.Go(func() {
 			defer cancel()
-			wake.Sleep(ctx, r.Address, d)
+			waiter.Sleep(ctx, r.Address, d)
 		})
 	}
 	watchers.Go(func() {
 		freed := e.watch(ctx)
 		switch {
 		case freed:
-			pause(ctx, rand.N(spread))
+			pause(ctx, rand.N(max(spread, waiter.Spread())))
 		case r.Address != "": // the long-poll says how long
 			return
 		default:

@@ -76,6 +76,11 @@ func TestPooler(t *testing.T) {
 
 // Hundreds of replicas start at once at a server with fewer connections than that. Each looks, disconnects and waits.
 func TestHundredsOfReplicas(t *testing.T) {
+	t.Run("database", func(t *testing.T) { crowd(t) })
+	t.Run("Consul", func(t *testing.T) { crowd(t, elect(servers.Consul(t).Addr())) })
+}
+
+func crowd(t *testing.T, env ...string) {
 	n, connections := 100, 40
 	read(t, "SCHEMAGATE_TEST_HERD", func(v string) (err error) {
 		n, err = strconv.Atoi(v)
@@ -86,7 +91,7 @@ func TestHundredsOfReplicas(t *testing.T) {
 	f := effects(4, 0)
 	f["0003_step.up.sql"] = effect(3) + ";\nSELECT pg_sleep(6);\n"
 	url := pg.NewDatabase(t)
-	s := withEffects(t, url, f, "SCHEMAGATE_LEASE_TTL=15s", "GOMAXPROCS=1")
+	s := withEffects(t, url, f, append(env, "SCHEMAGATE_LEASE_TTL=15s", "GOMAXPROCS=1")...)
 	ctx, cancel := context.WithCancel(context.Background())
 	conn, err := pgconn.Connect(ctx, url) // before they take them all
 	if err != nil {

@@ -163,7 +163,7 @@ func (d *mariaData) hold(i int) string {
 }
 
 func (d *mariaData) fails(i int) string {
-	return d.trace(i) + "-- a spelling mistake\nSELECT versoin FROM tally;\n"
+	return d.trace(i) + "-- a spelling mistake\nSELECT vershun FROM tally;\n"
 }
 
 func (d *mariaData) traces() string {
@@ -251,7 +251,7 @@ func (d *mongoData) hold(i int) string {
 		"  while (await db.collection('barrier').countDocuments({})) await new Promise(resolve => setTimeout(resolve, 20));\n")
 }
 
-func (d *mongoData) fails(i int) string { return d.script(i, "  versoin();\n") }
+func (d *mongoData) fails(i int) string { return d.script(i, "  vershun();\n") }
 
 func (d *mongoData) traces() string { return d.versions("tally", bson.D{}, "version") }
 

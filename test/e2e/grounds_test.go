@@ -183,7 +183,7 @@ func TestFailingMigrationOnOtherDatabases(t *testing.T) {
 		open()
 		harness.ExitAll(t, 70, append(followers, leader)...)
 		what := leader.LastWords()
-		if !strings.HasPrefix(what, "apply "+g.file(2)+":3: ") || !strings.Contains(what, "versoin") {
+		if !strings.HasPrefix(what, "apply "+g.file(2)+":3: ") || !strings.Contains(what, "vershun") {
 			t.Errorf("the leader says %q", what)
 		}
 		for _, f := range followers {

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"crypto/rand"
+	"fmt"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/schemagate/schemagate/test/harness"
+	"github.com/schemagate/schemagate/test/servers"
+)
+
+// election is one way to elect. Ten seconds is the shortest TTL that Consul has.
+type election struct {
+	name  string
+	ttl   string
+	elect func(consul string) string // the setting; consul is an address and a prefix
+}
+
+// ending is how a leader is lost.
+type ending struct {
+	name string
+	n    int
+	do   func(leader *exec.Cmd, ways []*servers.TCPProxy) error
+}
+
+// takeover measures from the leader's end to the successor's own term.
+func (b *bench) takeover() {
+	consul := servers.Consul(b.scope)
+	signal := func(sig syscall.Signal) func(*exec.Cmd, []*servers.TCPProxy) error {
+		return func(leader *exec.Cmd, _ []*servers.TCPProxy) error { return leader.Process.Signal(sig) }
+	}
+	fmt.Fprintf(&b.out, "\n## Takeover: from the leader's end to the next term\n\n| | election | n | time, s |\n| --- | --- | --- | --- |\n")
+	for _, end := range []ending{
+		{"SIGTERM", 5, signal(syscall.SIGTERM)},
+		{"SIGKILL", 5, signal(syscall.SIGKILL)},
+		{"SIGSTOP (a hang)", 3, signal(syscall.SIGSTOP)},
+		{"cut off", 3, func(_ *exec.Cmd, ways []*servers.TCPProxy) error {
+			for _, p := range ways {
+				p.Blackhole(servers.Both)
+			}
+			return nil
+		}},
+	} {
+		var samples []*sample
+		elections := []election{
+			{"database, TTL 5 s", "5s", func(string) string { return "SCHEMAGATE_ELECTION=database" }},
+			{"database, TTL 10 s", "10s", func(string) string { return "SCHEMAGATE_ELECTION=database" }},
+			{"Consul, TTL 10 s", "10s", func(consul string) string { return "SCHEMAGATE_ELECTION=consul://" + consul }},
+		}
+		for _, e := range elections {
+			samples = append(samples, &sample{name: end.name + " | " + e.name})
+		}
+		for range end.n {
+			for i, e := range elections {
+				samples[i].times = append(samples[i].times, b.handOver(e, end, consul))
+			}
+		}
+		for _, s := range samples {
+			row := strings.Split(s.row(time.Second, s), "|")
+			fmt.Fprintf(&b.out, "|%s|%s|%s|%s|\n", row[1], row[2], row[3], row[4])
+		}
+	}
+}
+
+func (b *bench) handOver(e election, end ending, consul *servers.ConsulServer) time.Duration {
+	url, set := b.pg.NewDatabase(b.scope), b.slowSet(30) // it ends when its leader does
+	key := strings.ToLower(rand.Text())                  // of this round in Consul
+	start := func(url, consul string) (*exec.Cmd, *harness.Stream) {
+		cmd := b.schemagate(url, set, "up", "--lease-ttl="+e.ttl)
+		cmd.Env = append(cmd.Env, "SCHEMAGATE_HTTP_ADDR=127.0.0.1:0", "SCHEMAGATE_LOG_LEVEL=info", "SCHEMAGATE_LOG_FORMAT=json",
+			e.elect(consul+"/bench/"+key))
+		said := harness.NewStream()
+		cmd.Stderr = said
+		b.must(cmd.Start())
+		return cmd, said
+	}
+	ways := []*servers.TCPProxy{servers.Proxy(b.scope, b.pg.Addr()), servers.Proxy(b.scope, consul.Addr())}
+	leader, said := start(ways[0].Through(url), ways[1].Addr())
+	b.await(said, "term minted")
+	follower, said := start(url, consul.Addr())
+	b.await(said, "waiting")
+	began := time.Now()
+	b.must(end.do(leader, ways))
+	b.await(said, "term minted")
+	took := time.Since(began)
+	_ = leader.Process.Kill() // it may have ended; how is not what is measured
+	_ = leader.Wait()
+	_ = follower.Process.Signal(syscall.SIGTERM)
+	_ = follower.Wait()
+	return took
+}
+
+// await returns when a replica has said it.
+func (b *bench) await(log *harness.Stream, message string) {
+	timeout := time.After(harness.Patience)
+	for {
+		lines, more := log.Grep(harness.Msg(message))
+		if len(lines) > 0 {
+			return
+		}
+		select {
+		case <-more:
+		case <-timeout:
+			b.scope.Fatalf("nobody says %q:\n%s", message, log.Text())
+		}
+	}
+}
