@@ -124,6 +124,15 @@ var (
 	consulActions = []string{"consul wiped", "consul cut off", "kill", "stop briefly"}
 )
 
+// overtaking has a leader stop when it is about to open its session, and come to itself when its successor has minted and read,
+// and holds nothing: the older term's check is all that is in the way of its write. Then a fault hits the successor.
+func overtaking(next string, detail int) []fault {
+	return []fault{
+		{point: point{name: "opening its session"}, action: "overtake", after: "late"},
+		{point: point{name: "after minting"}, action: next, after: "delivered", detail: detail},
+	}
+}
+
 // plan is all that a seed decides.
 type plan struct {
 	seed     uint64
@@ -157,6 +166,11 @@ func newPlan(seed uint64) plan {
 		actions = slices.Concat(slices.DeleteFunc(slices.Clone(actions), func(a string) bool { return a == "stop" }), consulActions)
 	}
 	reached, newTerm := 0, true // versions certainly in force; whether a mint is still to come
+	if !p.consul && r.IntN(5) == 0 {
+		next := pick(actions)
+		p.faults = overtaking(next, r.IntN(4))
+		newTerm = next == "kill"
+	}
 	for range 1 + r.IntN(3) {
 		f := fault{action: pick(actions), after: pick([]string{"delivered", "late", "lost"}), detail: r.IntN(4)}
 		next := min(reached+1+r.IntN(3), versions)

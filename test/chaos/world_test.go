@@ -16,6 +16,20 @@ import (
 	"github.com/schemagate/schemagate/test/servers"
 )
 
+// witness has the database itself note what is written to the history under another term than the fence's, in the same transaction.
+const witness = `CREATE TABLE stale (what text);
+CREATE FUNCTION witness() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+  INSERT INTO public.stale SELECT format('%s %s by term %s, the fence being at %s', NEW.kind, NEW.version, NEW.term, f.term)
+    FROM public.schemagate_fence f WHERE f.service = NEW.service AND (f.term, f.holder) <> (NEW.term, NEW.holder);
+  RETURN NEW;
+END $$;
+CREATE FUNCTION post_witness() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN
+  IF to_regclass('public.schemagate_history') IS NOT NULL AND NOT EXISTS (SELECT FROM pg_trigger WHERE tgname = 'witness') THEN
+    CREATE TRIGGER witness BEFORE INSERT ON public.schemagate_history FOR EACH ROW EXECUTE FUNCTION public.witness();
+  END IF;
+END $$;
+CREATE EVENT TRIGGER post_witness ON ddl_command_end WHEN TAG IN ('CREATE TABLE') EXECUTE FUNCTION post_witness()`
+
 // worker owns the servers that its seeds use, one after the other.
 type worker struct {
 	pg     *servers.PG
@@ -62,7 +76,7 @@ func (w *worker) run(t *testing.T, p plan) (missed string) {
 	ctx, cancel := context.WithCancel(context.Background())
 	s := newStage(t, w.pg.NewDatabase(t), set())
 	world := &world{worker: w, t: t, ctx: ctx, plan: p, stage: s, hits: make(chan hit, len(p.faults))}
-	s.Psql("CREATE TABLE effects (version text)")
+	s.Psql("CREATE TABLE effects (version text);\n" + witness)
 	if p.consul {
 		world.cprox = servers.Proxy(t, w.consul.Addr())
 		s.Env = append(s.Env, fmt.Sprintf("SCHEMAGATE_ELECTION=consul://%s/chaos/%d/%d", world.cprox.Addr(), p.seed, time.Now().UnixNano()))
@@ -233,6 +247,21 @@ func (w *world) deliver(h hit) (missed string) {
 			})
 		}
 		return ""
+	case "overtake":
+		n.Signal(syscall.SIGSTOP)
+		var next hit
+		select {
+		case next = <-w.hits:
+		case <-time.After(harness.Patience):
+			w.t.Fatalf("nobody overtook pid %d", n.Cmd.Process.Pid)
+		}
+		n.Signal(syscall.SIGCONT)
+		late()
+		harness.Until(w.t, "the overtaken leader has tried to write", func() bool {
+			return n.Said(harness.Msg("fenced")) || n.Said(harness.Msg("applied")) || n.Said(harness.Msg("interrupted")) || n.Ended()
+		})
+		w.hits <- next
+		return ""
 	case "stop", "stop briefly":
 		n.Signal(syscall.SIGSTOP)
 		release()
@@ -386,6 +415,7 @@ func (w *world) finish() {
 		t.Error(p)
 	}
 	for what, q := range map[string]struct{ sql, want string }{
+		"written under another term than the fence's": {"SELECT coalesce(string_agg(what, '; '), '') FROM stale", ""},
 		"effects":             {"SELECT string_agg(version, ' ' ORDER BY version) FROM effects", "0001 0002 0003 0004 0005 0006"},
 		"applied":             {"SELECT string_agg(version, ' ' ORDER BY id) FROM schemagate_history WHERE kind = 'applied'", "0001 0002 0003 0004 0005 0006"},
 		"failed":              {"SELECT count(*) FROM schemagate_history WHERE kind = 'failed'", "0"},
