@@ -5,8 +5,8 @@
 // message; there the proxy holds the message, the fault is delivered, and the message goes on, is lost, or arrives late. So the
 // binary needs no hooks, and a point was either hit, in that state, or the seed does not count.
 //
-// Shown: every migration takes effect once, terms never go back in the history, nobody's gate opens early, and once the faults
-// are over the replicas that are left finish, without leaving an invalid index.
+// Shown: every migration takes effect once, nothing is written under another term than the fence's, nobody's gate opens early, and once the
+// faults are over the replicas that are left finish, without leaving an invalid index.
 //
 // Not shown: what a power cut does, or a partition below TCP (the proxy ends connections, and loses no packets).
 //

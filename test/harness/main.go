@@ -54,9 +54,12 @@ func (s suite) Run() int {
 }
 
 // Plain builds the program as it is shipped: under the race detector a hundred of them would test the machine.
-func Plain(t *testing.T) string {
+func Plain(t *testing.T) string { t.Helper(); return Program(t) }
+
+// Program builds it with flags of one's own.
+func Program(t *testing.T, flags ...string) string {
 	t.Helper()
-	path, err := build(t.TempDir())
+	path, err := build(t.TempDir(), flags...)
 	if err != nil {
 		t.Fatal(err)
 	}
