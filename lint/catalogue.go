@@ -46,12 +46,16 @@ func (c *catalogue) table(name string) *relation {
 	if _, base, ok := strings.Cut(name, "."); ok {
 		return c.tables[base]
 	}
+	var found *relation
 	for full, r := range c.tables {
 		if strings.HasSuffix(full, "."+name) {
-			return r
+			if found != nil { // in two schemas: which is meant would be a guess
+				return nil
+			}
+			found = r
 		}
 	}
-	return nil
+	return found
 }
 
 // ensure is table for one that is about to be changed.

@@ -36,7 +36,11 @@ func (r *Result) WriteText(w io.Writer) error {
 	comma := ""
 	for _, s := range []Severity{Error, Warning, Info} {
 		if n := bySeverity[s]; n > 0 {
-			fmt.Fprintf(b, "%s%d %s", comma, n, s)
+			what := count(n, string(s))
+			if s == Info {
+				what = fmt.Sprintf("%d %s", n, s)
+			}
+			b.WriteString(comma + what)
 			comma = ", "
 		}
 	}

@@ -88,7 +88,7 @@ func TestResult(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"2_b.up.sql:3: warning: CREATE INDEX on a without CONCURRENTLY [index-without-concurrently]\n", "SHARE on a: blocks all writes",
-		"safe: CREATE INDEX CONCURRENTLY", "more: docs/lint.md#index-without-concurrently", "2 migrations linted: 1 error, 2 warning, 1 info, 1 silenced\n"} {
+		"safe: CREATE INDEX CONCURRENTLY", "more: docs/lint.md#index-without-concurrently", "2 migrations linted: 1 error, 2 warnings, 1 info, 1 silenced\n"} {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("the text lacks %q:\n%s", want, text.String())
 		}

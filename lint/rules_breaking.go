@@ -51,8 +51,7 @@ func dataRules() []Rule {
 			"taken for the whole table.",
 		Safe: "a backfill: batches, each in its own transaction (the directive is PostgreSQL's; elsewhere ranges of keys, in a no-transaction file)",
 		Bad:  "UPDATE orders SET channel_code = 0 WHERE channel_code IS NULL;",
-		Good: []string{"-- schemagate: backfill table=orders key=id where=\"channel_code IS NULL\"\nUPDATE orders SET channel_code = 0 WHERE :batch;",
-			"UPDATE orders SET channel_code = 0 WHERE channel_code IS NULL AND id BETWEEN 1 AND 10000;"},
+		Good: []string{"-- schemagate: backfill table=orders key=id where=\"channel_code IS NULL\"\nUPDATE orders SET channel_code = 0 WHERE :batch;"},
 	}, {
 		ID: "unbatched-delete", Title: "DELETE of a whole table", Severity: Warning, Dialects: []migrations.Dialect{migrations.Postgres, migrations.MySQL},
 		Lock: rowExclusive, Blocks: "every writer of a row, until the end of the transaction",

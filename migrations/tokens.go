@@ -10,12 +10,15 @@ type Token struct {
 	Line int
 }
 
-// Tokens reads a statement's tokens by the rules that it was split with. What can't be read ends them.
+// maxTokens bounds what is kept of a statement that inserts a million rows.
+const maxTokens = 20_000
+
+// Tokens reads a statement's tokens by the rules that it was split with, up to the first 20,000. What can't be read ends them.
 func Tokens(d Dialect, st Statement) []Token {
 	var tokens []Token
 	s := splitter{dialect: d, text: st.SQL, line: 1, whole: true}
 	s.tokens = make([]string, 0, headLen)
-	for s.i < len(s.text) {
+	for s.i < len(s.text) && len(tokens) < maxTokens {
 		at, line := s.i, s.line
 		s.seen = false
 		if s.next() != nil {

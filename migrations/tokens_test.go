@@ -45,6 +45,13 @@ func TestTokens(t *testing.T) {
 	}
 }
 
+func TestTokensOfAHugeStatementEnd(t *testing.T) {
+	sql := "INSERT INTO t VALUES (1)" + strings.Repeat(", (1)", 100_000)
+	if n := len(migrations.Tokens(migrations.Postgres, migrations.Statement{SQL: sql, Line: 1})); n != 20_000 {
+		t.Errorf("%d tokens", n)
+	}
+}
+
 func TestLintIgnore(t *testing.T) {
 	load := func(text string) (*migrations.Set, error) {
 		return migrations.Load(fstest.MapFS{"1_a.up.sql": {Data: []byte(text)}}, migrations.Options{Dialect: migrations.Postgres})

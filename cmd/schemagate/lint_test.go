@@ -19,7 +19,7 @@ const lintIntro = "# Lint\n\nMade from the code. `schemagate lint` reads the mig
 	"schemagate lint --sarif                        # SARIF 2.1.0, for code hosts and editors\n" +
 	"```\n\n" +
 	"Exit codes: 0 nothing at or above `--fail-on` (`info`, `warning`, `error`; default `warning`), 65 findings or a set that does not parse, 64 wrong usage.\n" +
-	"Without a database URL the files are PostgreSQL's; `SCHEMAGATE_DATABASE_URL=mysql://` or `sqlite:` tells another dialect, and is not connected to.\n\n" +
+	"Without a database URL the files are PostgreSQL's; one that begins with `mysql://` or `sqlite:` tells another dialect, and is not connected to.\n\n" +
 	"**In CI**, for the migrations that a pull request adds (GitHub):\n\n" +
 	"```yaml\n" +
 	"jobs:\n" +
