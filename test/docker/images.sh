@@ -83,9 +83,11 @@ services() {
 	printf '#!/bin/sh\nexit 101\n' >"$work/rootfs/usr/sbin/policy-rc.d"
 	chmod 755 "$work/rootfs/usr/sbin/policy-rc.d"
 	cp -L /etc/resolv.conf "$work/rootfs/etc/resolv.conf"
-	if ! { chroot "$work/rootfs" apt-get -q update && DEBIAN_FRONTEND=noninteractive chroot "$work/rootfs" apt-get -q -y install \
-		--no-install-recommends -o Dpkg::Options::=--force-confold -o Dpkg::Options::=--force-unsafe-io postgresql haproxy; } >"$work/apt.log" 2>&1; then
-		tail "$work/apt.log" >&2
+	# The folder for temporary files may be none in there.
+	local apt=(env TMPDIR=/tmp DEBIAN_FRONTEND=noninteractive chroot "$work/rootfs" apt-get -q -y
+		-o Dpkg::Options::=--force-confold -o Dpkg::Options::=--force-unsafe-io)
+	if ! { "${apt[@]}" update && "${apt[@]}" install --no-install-recommends postgresql haproxy; } >"$work/apt.log" 2>&1; then
+		tail -n 40 "$work/apt.log" >&2
 		return 1
 	fi
 	ln -s "$(cd "$work/rootfs" && echo usr/lib/postgresql/*/bin | sed 's,^,/,')" "$work/rootfs/opt/postgresql"
