@@ -111,6 +111,21 @@ func TestUnknownVariablesWarn(t *testing.T) {
 	}
 }
 
+// The password of a git URL is a secret wherever it stands, a folder's name is none.
+func TestAGitURLsPasswordIsMasked(t *testing.T) {
+	var r config.Redactor
+	c := config.Config{Migrations: "git+https://me:tok%2Fen-123@git.example.com/app.git//db?ref=main"}
+	c.Secrets(&r)
+	if got := r.String("fetch " + c.Migrations + " with tok/en-123"); strings.Contains(got, "en-123") {
+		t.Errorf("shown: %s", got)
+	}
+	var plain config.Redactor
+	(&config.Config{Migrations: "db/migrations"}).Secrets(&plain)
+	if got := plain.String("open db/migrations"); got != "open db/migrations" {
+		t.Errorf("masked: %s", got)
+	}
+}
+
 func TestRedactorMasksEverySpelling(t *testing.T) {
 	var r config.Redactor
 	r.Add("postgres://u:p%40ss%22word@h/db")

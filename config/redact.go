@@ -119,4 +119,7 @@ func (c *Config) Secrets(r *Redactor) {
 			r.Add(s)
 		}
 	}
+	if hasPassword(c.Migrations) { // of a git URL
+		r.Add(c.Migrations)
+	}
 }

@@ -162,7 +162,8 @@ func (p *liquibaseParser) read(line string, number int) {
 		p.inRollback = number
 		c.back = append(c.back, line)
 	case isComment:
-		sql = "-- " + text // whose blank MySQL wants
+		dashes, _, _ := strings.Cut(line, "--")
+		sql = dashes + "-- " + strings.TrimPrefix(line[len(dashes)+2:], " ") // MySQL wants a blank there
 		c.up = append(c.up, line)
 	default:
 		sql = line

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"strings"
 	"sync"
 	"syscall"
@@ -14,6 +15,7 @@ import (
 	"github.com/schemagate/schemagate/database"
 	"github.com/schemagate/schemagate/process"
 	"github.com/schemagate/schemagate/runner"
+	"github.com/schemagate/schemagate/source"
 )
 
 const (
@@ -112,6 +114,9 @@ func secretVariables() (names []string) {
 		if f.Secret != "" {
 			names = append(names, f.Variable)
 		}
+	}
+	if source.Password(os.Getenv("SCHEMAGATE_MIGRATIONS")) != "" {
+		names = append(names, "SCHEMAGATE_MIGRATIONS")
 	}
 	return names
 }
