@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"go.mongodb.org/mongo-driver/bson"
 	_ "modernc.org/sqlite"
 
 	"github.com/schemagate/schemagate/test/harness"
@@ -212,6 +213,14 @@ func TestAdoptOnMariaDB(t *testing.T) {
 	s.Expect(0, "adopt", "--back")
 	migrate("no change")
 
+	t.Log("sqlx's record, which holds bytes")
+	x := onMaria(t, harness.Files{"1_a.sql": "CREATE TABLE a (n int);\n"})
+	x.Up()
+	x.Expect(0, "adopt", "--back").SaysOut("1 version(s) handed back to sqlx")
+	x.sql("DROP TABLE schemagate_history, schemagate_fence, schemagate_lease, schemagate_replicas, schemagate_sessions")
+	x.Expect(0, "adopt").SaysOut("1 version(s) adopted from sqlx")
+	x.Up()
+
 	t.Log("dirty")
 	d := onMaria(t, two)
 	d.sql("CREATE TABLE schema_migrations (version bigint NOT NULL PRIMARY KEY, dirty boolean NOT NULL); INSERT INTO schema_migrations VALUES (2, TRUE)")
@@ -316,6 +325,24 @@ func TestAdoptMigrateMongo(t *testing.T) {
 	s.Expect(0, "adopt", "--dry-run").SaysOut("20240101000000_one", "2 version(s) to adopt from migrate-mongo (changelog)")
 	s.Write(harness.Files{"20240103000000-three.js": script(3)})
 	harness.ExitAll(t, 0, s.StartMany(3, "up")...)
+
+	t.Log("a take-over that was cut off half-way is gone on with")
+	history := db.Collection("schemagate_history")
+	var second, done struct {
+		ID string `bson:"_id"`
+	}
+	for note, into := range map[string]any{"^adopted from migrate-mongo": &second, "^2 version": &done} {
+		if err := history.FindOne(t.Context(), bson.M{"note": bson.M{"$regex": note}, "version": bson.M{"$ne": "20240101000000"}}).Decode(into); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := history.DeleteMany(t.Context(), bson.M{"_id": bson.M{"$gte": second.ID}}); err != nil || done.ID <= second.ID {
+		t.Fatal(second, done, err)
+	}
+	if _, err := db.Collection("tally").DeleteOne(t.Context(), bson.M{"n": 3}); err != nil { // the third had not run then
+		t.Fatal(err)
+	}
+	s.Up()
 	if n := count(t, db, "tally"); n != 3 {
 		t.Errorf("%d documents: something was applied twice", n)
 	}

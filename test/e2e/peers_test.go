@@ -76,7 +76,7 @@ func peers() []peer {
 				return harness.Files{fmt.Sprintf("2024010100%04d_%s.sql", n, s.name): "-- migrate:up" + option + "\n" + s.up + "\n-- migrate:down" + option + "\n" + s.down}
 			},
 			args: func(s *stage) []string {
-				return []string{"sh", "-c", `"$0" up "$1" "$2" && "$0" pending "$1" "$2"`, servers.Peer(s.T, "dbmate"), s.URL, s.Dir}
+				return []string{"sh", "-c", `"$0" --url "$1" --migrations-dir "$2" migrate && "$0" --url "$1" --migrations-dir "$2" status`, servers.Peer(s.T, "dbmate"), s.URL, s.Dir}
 			},
 		},
 		{

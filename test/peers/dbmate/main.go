@@ -1,7 +1,8 @@
-// Command dbmate is dbmate without the drivers that no test needs, whose requirements are huge: dbmate up|pending URL FOLDER.
+// Command dbmate is dbmate without the drivers that no test needs, whose requirements are huge, and with two of its commands.
 package main
 
 import (
+	"flag"
 	"fmt"
 	"net/url"
 	"os"
@@ -12,28 +13,28 @@ import (
 )
 
 func main() {
-	if err := run(os.Args[1:]); err != nil {
+	raw := flag.String("url", "", "the database")
+	dir := flag.String("migrations-dir", "", "the folder")
+	flag.Parse()
+	if err := run(*raw, *dir, flag.Arg(0)); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-func run(args []string) error {
-	if len(args) != 3 {
-		return fmt.Errorf("usage: dbmate up|pending URL FOLDER")
-	}
-	u, err := url.Parse(args[1])
+func run(raw, dir, command string) error {
+	u, err := url.Parse(raw)
 	if err != nil {
 		return err
 	}
 	db := dbmate.New(u)
-	db.MigrationsDir, db.AutoDumpSchema = []string{args[2]}, false
-	if args[0] == "up" {
+	db.MigrationsDir, db.AutoDumpSchema = []string{dir}, false
+	switch command {
+	case "migrate":
 		return db.Migrate()
+	case "status":
+		_, err := db.Status(false)
+		return err
 	}
-	pending, err := db.Status(true)
-	if err == nil {
-		fmt.Println("Pending:", pending)
-	}
-	return err
+	return fmt.Errorf("dbmate: migrate or status, not %q", command)
 }
