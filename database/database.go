@@ -100,6 +100,10 @@ const (
 	CutoverEnded Kind = "cutover ended"
 	// Backup: SCHEMAGATE_BEFORE succeeded; Note holds where the backup lies, in JSON, or else what it printed last.
 	Backup Kind = "backup"
+	// Adopted: what another tool had recorded is taken over; Note names the tool. The applied events before it say what.
+	Adopted Kind = "adopted"
+	// HandedBack: what is in force was written into another tool's record, which is read again from then on.
+	HandedBack Kind = "handed back"
 )
 
 // How a cutover ended.

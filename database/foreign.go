@@ -5,14 +5,6 @@ import (
 	"slices"
 )
 
-// The events around other tools' records.
-const (
-	// Adopted: what another tool had recorded is taken over; Note names the tool. The applied events before it say what.
-	Adopted Kind = "adopted"
-	// HandedBack: what is in force was written into another tool's record, which is read again from then on.
-	HandedBack Kind = "handed back"
-)
-
 // Shape is how another tool's table, or collection, is recognised.
 type Shape struct {
 	// Name is in lower case; the table's may be in any.

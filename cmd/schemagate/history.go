@@ -29,7 +29,8 @@ type eventJSON struct {
 func kinds() []string {
 	var out []string
 	for _, k := range []database.Kind{database.Running, database.Applied, database.Failed, database.Interrupted, database.RolledBack, database.Complete,
-		database.Hold, database.Resolved, database.Floor, database.CutoverBegan, database.CutoverEnded, database.Backup} {
+		database.Hold, database.Resolved, database.Floor, database.CutoverBegan, database.CutoverEnded, database.Backup,
+		database.Adopted, database.HandedBack} {
 		out = append(out, string(k))
 	}
 	return out
