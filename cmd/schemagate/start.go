@@ -27,15 +27,6 @@ func (c *cli) commands() []*cobra.Command {
 	)
 }
 
-// later is a command of the contract that this version does not have yet.
-func later(name, short string) *cobra.Command {
-	return &cobra.Command{Use: name, Short: short + " (not in this version)", Args: cobra.ArbitraryArgs,
-		DisableFlagParsing: true,
-		RunE: func(*cobra.Command, []string) error {
-			return fmt.Errorf("%w: schemagate %s is not in this version; it comes with a later one", config.ErrUsage, name)
-		}}
-}
-
 func (c *cli) upCommand() *cobra.Command {
 	var again, contract, force, background bool
 	cmd := &cobra.Command{Use: "up", Short: "Init container: migrate or wait, and exit 0 when the gate opens",
