@@ -3,7 +3,6 @@ package script
 import (
 	"bytes"
 	"os"
-	"os/exec"
 	"testing"
 
 	"github.com/schemagate/schemagate/test/servers"
@@ -14,7 +13,7 @@ func node(t *testing.T) string {
 	t.Helper()
 	modules, ok := servers.NodeModules(t)
 	if !ok {
-		t.Skip("there is no npm with Node 20 or newer: nothing to compare with")
+		t.Skip("there is no npm with Node 18 or newer: nothing to compare with")
 	}
 	dir, err := os.MkdirTemp(modules, "run-")
 	if err != nil {
@@ -31,9 +30,8 @@ func node(t *testing.T) string {
 // runNode runs node in dir and returns what it printed.
 func runNode(t *testing.T, dir string, args ...string) []byte {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "node", args...)
+	cmd := servers.Node(t.Context(), args...)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "TZ=UTC")
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	if err := cmd.Run(); err != nil {

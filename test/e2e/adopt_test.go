@@ -295,7 +295,7 @@ func TestAdoptMigrateMongo(t *testing.T) {
 	t.Parallel()
 	modules, ok := servers.NodeModules(t)
 	if !ok {
-		t.Skip("there is no npm with Node 20 or newer: nothing to take over from")
+		t.Skip("there is no npm with Node 18 or newer: nothing to take over from")
 	}
 	script := func(n int) string {
 		return fmt.Sprintf("module.exports = { async up(db) { await db.collection('tally').insertOne({ n: %d }) }, async down(db) { await db.collection('tally').deleteOne({ n: %[1]d }) } };\n", n)
@@ -314,7 +314,7 @@ func TestAdoptMigrateMongo(t *testing.T) {
 	}
 	migrate := func(times int) {
 		t.Helper()
-		cmd := exec.Command("node", "../node_modules/migrate-mongo/bin/migrate-mongo.js", "up")
+		cmd := servers.Node(t.Context(), "../node_modules/migrate-mongo/bin/migrate-mongo.js", "up")
 		cmd.Dir = dir
 		out, err := cmd.CombinedOutput()
 		if n := strings.Count(string(out), "MIGRATED UP"); err != nil || n != times {

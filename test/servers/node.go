@@ -1,10 +1,12 @@
 package servers
 
 import (
+	"context"
 	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -21,12 +23,11 @@ var nodeModules = sync.OnceValues(func() (string, error) {
 	if _, err := exec.LookPath("npm"); err != nil {
 		return "", err
 	}
-	version, err := exec.Command("node", "--version").Output()
+	major, err := nodeMajor()
 	if err != nil {
 		return "", err
 	}
-	// The driver of today needs it.
-	if major, _, _ := strings.Cut(strings.TrimPrefix(string(version), "v"), "."); len(major) < 2 || major < "20" {
+	if major < 18 { // the driver of today runs on none of these
 		return "", exec.ErrNotFound
 	}
 	cache, err := CacheDir()
@@ -61,8 +62,33 @@ var nodeModules = sync.OnceValues(func() (string, error) {
 	return dir, os.WriteFile(done, nil, 0o644)
 })
 
+var nodeMajor = sync.OnceValues(func() (int, error) {
+	version, err := exec.Command("node", "--version").Output()
+	if err != nil {
+		return 0, err
+	}
+	major, _, _ := strings.Cut(strings.TrimPrefix(string(version), "v"), ".")
+	return strconv.Atoi(major)
+})
+
+// NodeIsOld tells of a Node before 20, Debian's 18 say: its require does not load ES modules.
+func NodeIsOld() bool {
+	major, err := nodeMajor()
+	return err == nil && major < 20
+}
+
+// Node is a command that runs Node, with what the driver needs of an old one.
+func Node(ctx context.Context, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, "node", args...)
+	cmd.Env = append(os.Environ(), "TZ=UTC")
+	if NodeIsOld() {
+		cmd.Env = append(cmd.Env, "NODE_OPTIONS=--experimental-global-webcrypto")
+	}
+	return cmd
+}
+
 // NodeModules returns the folder whose node_modules hold migrate-mongo and the driver; ok is false where there is no npm with Node
-// 20 or newer.
+// 18 or newer. Run what is there with Node.
 func NodeModules(tb TB) (dir string, ok bool) {
 	tb.Helper()
 	dir, err := nodeModules()
