@@ -126,17 +126,12 @@ func (f found) take(set *migrations.Set) (*Taken, error) {
 		problems = append(problems, &Problem{Msg: fmt.Sprintf("%s's record in %s knows none of this set's migrations (it has %s)", f.tool.name, f.table, few(out.Unknown)),
 			Remedy: "point SCHEMAGATE_MIGRATIONS at the files that it ran; where it is another service's, " + remedyBaseline})
 	}
-	slices.SortStableFunc(out.Events, func(a, b database.Event) int { return cmp.Compare(place(set, a), place(set, b)) })
-	return out, errors.Join(problems...)
-}
-
-// place is where an event's version stands in the set; what is not in it comes last.
-func place(set *migrations.Set, e database.Event) int {
-	i := slices.IndexFunc(set.Migrations, func(m migrations.Migration) bool { return m.Version == e.Version })
-	if i < 0 {
-		return len(set.Migrations)
+	place := make(map[string]int, len(set.Migrations)) // from the end; what is not in the set comes last
+	for i, m := range set.Migrations {
+		place[m.Version] = i - len(set.Migrations)
 	}
-	return i
+	slices.SortStableFunc(out.Events, func(a, b database.Event) int { return cmp.Compare(place[a.Version], place[b.Version]) })
+	return out, errors.Join(problems...)
 }
 
 func few(versions []string) string {

@@ -8,6 +8,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/schemagate/schemagate/adopt"
 	"github.com/schemagate/schemagate/database"
 	"github.com/schemagate/schemagate/election"
 )
@@ -107,6 +108,14 @@ func (r *Runner) compare(ctx context.Context, v database.View) (open bool, e *el
 	}
 	r.planned = v.Last
 	l := fold(events)
+	if _, err := r.foresee(ctx, l); err != nil {
+		if errors.Is(err, adopt.ErrRecord) || errors.Is(err, adopt.ErrUnfinished) {
+			ev := r.fail(err)
+			return false, &ev
+		}
+		r.planned = -1 // another tool's record counts, and was not read: for the leader to do
+		return false, nil
+	}
 	p, err := r.goal.plan(l)
 	if err != nil && !errors.Is(err, ErrNeedsResolve) {
 		ev := r.fail(err)

@@ -32,7 +32,7 @@ const (
 )
 
 func simSet() *migrations.Set {
-	set := &migrations.Set{Digest: strings.Repeat("d", 64)}
+	set := &migrations.Set{Digest: strings.Repeat("d", 64), Format: "native"}
 	for i := range simVersions {
 		set.Migrations = append(set.Migrations, migrations.Migration{Version: fmt.Sprintf("%04d", i+1), Checksum: fmt.Sprint("sum", i)})
 	}
@@ -41,9 +41,17 @@ func simSet() *migrations.Set {
 
 // simulate runs one seed and returns the broken invariants, and the faults that took effect.
 func simulate(t *testing.T, seed uint64) (broken []string, hits map[string]int) {
+	t.Helper()
+	return simulateIn(t, seed, func(*world) {})
+}
+
+// simulateIn is simulate in a world that was set up.
+func simulateIn(t *testing.T, seed uint64, setUp func(*world)) (broken []string, hits map[string]int) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		rng := rand.New(rand.NewPCG(seed, 1))
 		w := newWorld()
+		setUp(w)
 		start := time.Now()
 		quiet := func() bool { return time.Since(start) > simFaults }
 		n := 2 + rng.IntN(5)

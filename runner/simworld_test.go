@@ -31,6 +31,7 @@ type world struct {
 	// committed is told of each event, under mu.
 	committed func(database.Event)
 	broken    []string       // invariants found broken
+	foreign   int            // versions that another tool has applied
 	hits      map[string]int // faults that took effect
 }
 
