@@ -17,6 +17,7 @@ needs=(
 	'/usr/bin/git                      git'
 	'/usr/sbin/sshd                    openssh-server'  # serves a repository to the tests
 	'/usr/bin/ssh-keygen               openssh-client'
+	'/usr/bin/ps                       procps'
 	'/usr/bin/openssl                  openssl'
 	'/usr/share/ca-certificates        ca-certificates'
 	'/usr/sbin/ip                      iproute2'
