@@ -178,6 +178,9 @@ func (r *Runner) unreachable(ctx context.Context, err error, what string) electi
 	if ctx.Err() != nil {
 		return r.event(election.Stop)
 	}
+	if errors.Is(err, database.ErrDenied) && r.Campaigns {
+		err = r.allMissing(ctx, err)
+	}
 	if errors.Is(err, database.ErrDenied) || errors.Is(err, database.ErrConfig) || !passing(err) {
 		return r.fail(fmt.Errorf("%s: %w", what, err))
 	}
@@ -224,6 +227,9 @@ func rival(l database.Lease) election.Rival {
 }
 
 func (r *Runner) campaign(ctx context.Context) election.Event {
+	if err := r.preflight(ctx, r.view.Ready); err != nil {
+		return r.campaignError(ctx, err)
+	}
 	if !r.view.Ready {
 		if err := r.Database.Prepare(ctx); err != nil {
 			return r.campaignError(ctx, err)

@@ -94,6 +94,7 @@ type Runner struct {
 	plan     *Plan
 	goal     goal
 	backedUp bool // BEFORE has succeeded
+	preflown bool // the role has what is planned
 	id       string
 	// registered is the moment before the latest registration was asked for, state what it said.
 	registered time.Time

@@ -67,7 +67,11 @@ create table if not exists $S.schemagate_replicas (
   ttl interval not null,
   primary key (service, id)
 );
-` + backfillDDL + `insert into $S.schemagate_fence (service) values ($N) on conflict do nothing;
+` + backfillDDL
+
+// serviceRows are this service's; whose role did not make the tables is not asked to.
+const serviceRows = `
+insert into $S.schemagate_fence (service) values ($N) on conflict do nothing;
 insert into $S.schemagate_lease (service) values ($N) on conflict do nothing;
 `
 
@@ -97,8 +101,17 @@ func (d *DB) Prepare(ctx context.Context) error {
 			create = "create schema if not exists " + ident(schema) + ";"
 		}
 	}
+	there, err := d.query(ctx, "select 1 from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace where n.nspname = $1 and c.relname in "+
+		"('schemagate_fence', 'schemagate_history', 'schemagate_lease', 'schemagate_replicas')", schema)
+	if err != nil {
+		return err
+	}
+	text := ddl + serviceRows
+	if len(there) == 4 { // made, perhaps by another role, which alone may look whether its indexes are there
+		text = serviceRows
+	}
 	sql := "set local lock_timeout = '2s'; set local client_min_messages = 'warning';" + create +
-		strings.NewReplacer("$S", ident(schema), "$N", lit(d.opt.Service)).Replace(ddl)
+		strings.NewReplacer("$S", ident(schema), "$N", lit(d.opt.Service)).Replace(text)
 	if _, err := script(ctx, conn, sql); err != nil {
 		switch code(err) {
 		case "23505", "42P07", "42710", "42P06", "XX000": // the other first start was quicker
