@@ -51,7 +51,7 @@ func (c *cli) downCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			how := runner.Rollback{Steps: 1, To: to, Release: release, Force: force}
 			if (to != "" || cmd.Flags().Changed("to-release")) && len(args) == 1 || to != "" && cmd.Flags().Changed("to-release") {
-				return fmt.Errorf("%w: down takes one of N, --to and --to-release", config.ErrUsage)
+				return fmt.Errorf("%w: down takes N, --to or --to-release, not both", config.ErrUsage)
 			}
 			if cmd.Flags().Changed("to-release") && release == "" {
 				return fmt.Errorf("%w: down --to-release: name the release", config.ErrUsage)

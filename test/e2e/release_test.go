@@ -48,7 +48,7 @@ func TestABadReleaseIsRolledBackByThePreviousImage(t *testing.T) {
 			serves.Exits(143)
 
 			before.Expect(65, "down", "--to-release", "v0").Says("--to-release v0: by the history it has never completed; the latest that have are v2, v1")
-			before.Expect(64, "down", "1", "--to-release", "v1").Says("one of N, --to and --to-release")
+			before.Expect(64, "down", "1", "--to-release", "v1").Says("not both")
 			before.Expect(0, "down", "--to-release", "v1").Says("0004_b", "0003_split")
 			if got := c.sql("SELECT count(*) FROM a"); got != "2" {
 				t.Errorf("%s rows are left of two", got)
