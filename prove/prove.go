@@ -86,7 +86,7 @@ func (p *Prover) prepare() error {
 	for _, c := range runner.Changes(p.Set, p.Policy) {
 		m, _ := p.Set.Find(c.Version)
 		t := &trial{report: &Migration{Version: m.Version, Name: m.Name, File: c.File, Steps: []*Step{}, Reversible: c.Down != nil},
-			up: c, repeats: m.Up.Idempotent || m.Repeatable}
+			up: c, repeats: (m.Up.Idempotent || m.Repeatable) && c.Backfill == nil}
 		if c.Down != nil {
 			down, err := runner.WayBack(c, p.Dialect, p.Policy)
 			problems = append(problems, err)

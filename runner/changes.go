@@ -5,17 +5,18 @@ import (
 	"github.com/schemagate/schemagate/migrations"
 )
 
-// Changes are what a leader makes on an empty database, in order: first what gates the release, then the contract migrations.
+// Changes are what a leader makes on an empty database, in order: first what gates the release, then the background backfills and
+// contract migrations.
 func Changes(set *migrations.Set, p Policy) []database.Change {
-	var gating, contracts []database.Change
+	var gating, later []database.Change
 	for _, m := range set.Migrations {
-		if m.Phase == migrations.Contract {
-			contracts = append(contracts, change(m, p))
+		if deferred(m) {
+			later = append(later, change(m, p))
 		} else {
 			gating = append(gating, change(m, p))
 		}
 	}
-	return append(gating, contracts...)
+	return append(gating, later...)
 }
 
 // WayBack is how a change is rolled back once it is in the history, which keeps nothing of it but the text.

@@ -22,6 +22,11 @@ func (r *Runner) preflight(ctx context.Context, ready bool) error {
 	if ready {
 		events, err = r.Database.History(ctx, !r.goal.open)
 	}
+	if err == nil && r.goal.open { // what another tool did is not pending
+		if _, adopted, aerr := r.found(ctx, fold(events)); aerr == nil {
+			events = append(events, adopted...)
+		}
+	}
 	var changes []database.Change
 	switch {
 	case errors.Is(err, database.ErrDenied): // that is all that can be told

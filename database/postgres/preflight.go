@@ -71,7 +71,7 @@ select json_build_object('What', w, 'Grant', g, 'Advice', a)::text from (
   select format('end the sessions of a leader that another role (%s) was', string_agg(distinct usename, ', ')), format('GRANT pg_signal_backend TO %I', current_user), true
     from pg_stat_activity where datname = current_database() and starts_with(application_name, $2 || '/') and usesysid is not null
       and not pg_has_role(usesysid, 'usage') and not pg_has_role('pg_signal_backend', 'usage') having count(*) > 0
-) x
+) x order by g
 `
 
 // need is something that a statement asks of the role.

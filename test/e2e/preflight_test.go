@@ -60,7 +60,7 @@ func TestPreflight(t *testing.T) {
 	r = poor.Expect(78, run...)
 	r.Says("privileges are missing, and nothing was changed")
 	own := grants(r)
-	if got := strings.Join(own, "; "); len(own) != 4 || !strings.Contains(got, "GRANT SELECT, INSERT ON public.schemagate_history TO "+role) {
+	if got := strings.Join(own, "; "); len(own) < 4 || !strings.Contains(got, "GRANT SELECT, INSERT ON public.schemagate_history TO "+role) {
 		t.Errorf("it asks for %s", got)
 	}
 	for _, grant := range own {
