@@ -348,7 +348,7 @@ func Hint(message string) string {
 	for _, t := range tools() {
 		for _, s := range t.shapes {
 			if i := strings.Index(strings.ToLower(message), s.Name); i >= 0 && !word(message, i-1) && !word(message, i+len(s.Name)) {
-				return strconv.Quote(s.Name) + " is " + t.name + "'s own table, which schemagate does not keep: make it once with schemagate adopt --back, and start again"
+				return strconv.Quote(s.Name) + " is " + t.name + "'s own table, which schemagate does not keep: make it once with schemagate adopt --back, or by hand, and start again"
 			}
 		}
 	}

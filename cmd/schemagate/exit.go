@@ -39,9 +39,9 @@ var exits = []struct {
 }{
 	{exitOpen, "the gate is open; under `run`, whatever the app exits with (128+n for a signal, 127 not found, 126 not executable)"},
 	{exitUsage, "wrong usage: an unknown command or flag, a secret in a flag, a command that this version does not have"},
-	{exitSet, "the set is broken or does not fit: unparsable, duplicate, changed after it was applied, below the floor, on hold; `lint` found something at or above `--fail-on`"},
+	{exitSet, "the set is broken or does not fit: unparsable, duplicate, changed after it was applied, below the floor, on hold, another tool's record that does not go with it; `lint` found something at or above `--fail-on`"},
 	{exitUnreachable, "the database, Consul, the git server or the secrets manager was not reached in time"},
-	{exitFailed, "a migration, BEFORE, AFTER, a check or `test` failed, or a migration was interrupted and needs `schemagate resolve`"},
+	{exitFailed, "a migration, BEFORE, AFTER, a check or `test` failed, or a migration was interrupted and needs `schemagate resolve`; another tool left one half-way"},
 	{exitTimeout, "timed out waiting for the gate or for a lock (`SCHEMAGATE_TIMEOUT`)"},
 	{exitConfig, "wrong configuration, password or privilege"},
 	{exitTerm, "ended by SIGTERM"},

@@ -69,6 +69,24 @@ func TestAdopt(t *testing.T) {
 	}
 }
 
+// What the old tool rolled back after it was handed the record is taken over, too.
+func TestWhatTheOldToolRolledBackIsRead(t *testing.T) {
+	t.Parallel()
+	p := peers()[0]
+	s := newStage(t, p.set(4))
+	s.Up()
+	s.Expect(0, "adopt", "--back")
+	if out, err := exec.Command(servers.Peer(t, "migrate"), "-path", s.Dir, "-database", s.URL, "down", "1").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	s.Expect(0, "adopt").SaysOut("000004  (rolled back since)", "3 version(s) adopted")
+	s.Expect(0, "status").SaysOut("gate     closed", "applied  3", "pending  1")
+	s.Up()
+	s.Expect(0, "status").SaysOut("gate     open", "applied  4")
+	s.with("SCHEMAGATE_COMMAND=true", "SCHEMAGATE_MIGRATIONS="+s.Dir+"/*.sql").Expect(78, "adopt").Says("the files are another tool's")
+	s.Expect(64, "adopt", "--back", "--dry-run").Says("not both")
+}
+
 // TestHandBackToAToolThatNeverRan makes the tool's record from nothing.
 func TestHandBackToAToolThatNeverRan(t *testing.T) {
 	t.Parallel()
@@ -221,6 +239,13 @@ func TestAdoptOnMariaDB(t *testing.T) {
 	x.Expect(0, "adopt").SaysOut("1 version(s) adopted from sqlx")
 	x.Up()
 
+	t.Log("a migration that touches it")
+	x.Write(harness.Files{"2_b.sql": "DELETE FROM _sqlx_migrations WHERE version = 99;\n"})
+	x.sql("DROP TABLE _sqlx_migrations")
+	x.Expect(70, "up").Says("2_b.sql:1", "1146", "sqlx's own table", "schemagate adopt --back")
+	x.Expect(0, "adopt", "--back")
+	x.Up()
+
 	t.Log("dirty")
 	d := onMaria(t, two)
 	d.sql("CREATE TABLE schema_migrations (version bigint NOT NULL PRIMARY KEY, dirty boolean NOT NULL); INSERT INTO schema_migrations VALUES (2, TRUE)")
@@ -278,6 +303,12 @@ func TestAdoptOnSQLite(t *testing.T) {
 			if err := errors.Join(db.QueryRow("select group_concat(n, ' ') from tally").Scan(&tally), db.Close()); err != nil || tally != "2 3" {
 				t.Errorf("tally %q, %v", tally, err)
 			}
+
+			t.Log("a migration that touches a tool's table")
+			touching := stageOn(t, "sqlite:"+file+".3", harness.Files{"1_a.sql": "create table a (n int);\n", "2_b.sql": "delete from _sqlx_migrations;\ninsert into a values (1);\n"})
+			touching.Expect(70, "up").Says("2_b.sql:1", "sqlx's own table")
+			touching.Expect(0, "adopt", "--back", "--json").SaysOut(`"tool": "sqlx"`, `"1"`)
+			touching.Up()
 
 			fresh := stageOn(t, "sqlite:"+file+".2", nil)
 			fresh.Dir, file = s.Dir, file+".2"
