@@ -18,7 +18,7 @@ import (
 const (
 	// patience bounds every wait, longest bounds every command; only a test that hangs meets them.
 	patience = 2 * time.Minute
-	longest  = 8 * time.Minute
+	longest  = 15 * time.Minute
 )
 
 // tree is a copy of the repository that a test may change, as a user's checkout.

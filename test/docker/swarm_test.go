@@ -108,6 +108,13 @@ func TestSwarm(t *testing.T) {
 		t.Errorf("%d migrations were applied, want 74", n)
 	}
 
+	// An older image starts on the newer schema, and the newer one finds its work done.
+	p.run("docker service rollback shop_app")
+	until(t, "the release before is back", func() bool { return w.images("shop_app") == "3 shop:1 Running" })
+	w.run("RELEASE=2 " + deploy)
+	until(t, "release 2 is back", func() bool { return w.images("shop_app") == "3 shop:2 Running" })
+	p.update("completed")
+
 	before := w.run("docker ps -q --filter ancestor=shop:2 | sort")
 	w.write("examples/shop/migrations/0077_broken.up.sql", "ALTER TABLE no_such_table ADD COLUMN motto text;\n")
 	p.run("docker build -t shop:3 -f examples/shop/Dockerfile .")
