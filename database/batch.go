@@ -58,7 +58,7 @@ func (b Backfill) Shape() string {
 	return strings.Join(append([]string{b.Table, b.Where}, b.Key...), "|")
 }
 
-// Counted: what is left can be asked for, and so further passes are made until nothing is.
+// Counted tells whether what is left can be asked for, and so further passes are made until nothing is.
 func (b Backfill) Counted() bool { return b.Where != "" || b.Left != "" }
 
 // Fault is an error of the backfill's own, at its directive.
