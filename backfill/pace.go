@@ -9,6 +9,9 @@ const (
 	// MaxSize is the most keys in a batch whose author names no size: it bounds the memory on both sides.
 	MaxSize = 10_000
 	first   = 500
+	// least is where a batch stops shrinking for its time's sake: what every batch costs, whatever its size, would be paid ever
+	// more often.
+	least = 100
 )
 
 // Sizer finds how many keys a batch may have.
@@ -38,7 +41,7 @@ func (s *Sizer) Took(n int, took time.Duration) {
 	if want > s.size-s.size/10 && want < s.size {
 		return // noise
 	}
-	s.size = max(1, min(want, s.limit))
+	s.size = max(min(want, s.limit), min(least, s.size))
 }
 
 // Held makes the next batch smaller: fewer rows meet fewer locks.

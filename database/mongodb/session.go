@@ -21,6 +21,8 @@ type session struct {
 	mdb    *mongo.Database
 	term   database.Term
 	origin database.Origin
+	// programs are the scripts of backfills, by version.
+	programs map[string]*script.Program
 }
 
 // Lead opens the session of a term.

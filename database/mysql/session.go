@@ -21,6 +21,8 @@ type session struct {
 	term   database.Term
 	origin database.Origin
 	own    *conn
+	mover  *conn                // runs the batches of backfills; nil before the first
+	kinds  map[string][]keyKind // of their keys, by version
 	maria  bool
 	packet int64 // the largest statement that the server takes
 	// reached is how far a file came within this session; the caller's plan may be older.
@@ -111,6 +113,10 @@ func (s *session) Close() {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
+	if s.mover != nil {
+		s.drop(ctx, s.mover)
+		s.mover = nil
+	}
 	if !s.own.broken {
 		_ = s.own.run(ctx, s.forget(s.own)) // else the next term does
 	}
