@@ -160,9 +160,16 @@ func Position(keys []string) (string, error) {
 	return string(text), err
 }
 
-// After is the condition that a composite key lies behind values, or at them if they are included, written so that every
-// optimiser finds the index: a >= x AND (a > x OR (a = x AND b > y)). op is > or < of the last column, with = to include.
-func After(columns, values []string, op string) string {
+// A Comparison says that a key lies before or behind values; op is >, >=, < or <=.
+type Comparison func(columns, values []string, op string) string
+
+// Rows compares row values, which PostgreSQL and SQLite look up in the key's index: (a, b) > (x, y).
+func Rows(columns, values []string, op string) string {
+	return "(" + strings.Join(columns, ", ") + ") " + op + " (" + strings.Join(values, ", ") + ")"
+}
+
+// Columns says the same in single comparisons, as MySQL needs it to find the index: a >= x AND (a > x OR (a = x AND b > y)).
+func Columns(columns, values []string, op string) string {
 	strict := op[:1]
 	last := len(columns) - 1
 	cond := columns[last] + " " + op + " " + values[last]
@@ -174,9 +181,9 @@ func After(columns, values []string, op string) string {
 }
 
 // Marks are what stands for each mark of a statement, given the first and last key as literals.
-func (b Backfill) Marks(from, to []string) map[string]string {
+func (b Backfill) Marks(from, to []string, compare Comparison) map[string]string {
 	where := "(" + b.Where + ")"
-	batch := "(" + After(b.Key, from, ">=") + " AND " + After(b.Key, to, "<=")
+	batch := "(" + compare(b.Key, from, ">=") + " AND " + compare(b.Key, to, "<=")
 	if b.Where != "" {
 		batch += " AND " + where
 	}

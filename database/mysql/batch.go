@@ -373,7 +373,7 @@ func (s *session) move(ctx context.Context, c *conn, b database.Backfill, kinds 
 	}
 	var conds, shown []string
 	if len(after) > 0 {
-		conds = append(conds, "("+database.After(b.Key, literals(kinds, after), ">")+")")
+		conds = append(conds, "("+database.Columns(b.Key, literals(kinds, after), ">")+")")
 	}
 	if b.Where != "" {
 		conds = append(conds, "("+b.Where+")")
@@ -399,7 +399,7 @@ func (s *session) move(ctx context.Context, c *conn, b database.Backfill, kinds 
 	if p.Position, err = database.Position(to); err != nil {
 		return 0, err
 	}
-	marks := b.Marks(literals(kinds, from), literals(kinds, to))
+	marks := b.Marks(literals(kinds, from), literals(kinds, to), database.Columns)
 	for _, st := range b.Statements {
 		met, err := c.exec(ctx, st.Fill(marks))
 		if err != nil {

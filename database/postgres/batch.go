@@ -251,7 +251,7 @@ func (s *session) span(b database.Backfill, types keyTypes, position string, lim
 	}
 	var conds []string
 	if len(after) > 0 {
-		conds = append(conds, "("+strings.Join(b.Key, ", ")+") > ("+strings.Join(types.literals(after), ", ")+")")
+		conds = append(conds, database.Rows(b.Key, types.literals(after), ">"))
 	}
 	if b.Where != "" {
 		conds = append(conds, "("+b.Where+")")
@@ -322,7 +322,7 @@ func (s *session) move(ctx context.Context, b database.Backfill, types keyTypes,
 	if p.Position, err = database.Position(to); err != nil {
 		return 0, err
 	}
-	marks := b.Marks(types.literals(from), types.literals(to))
+	marks := b.Marks(types.literals(from), types.literals(to), database.Rows)
 	for _, st := range b.Statements {
 		began := time.Now()
 		res, err := s.conn.Exec(ctx, st.Fill(marks)).ReadAll()

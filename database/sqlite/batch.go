@@ -294,7 +294,7 @@ func (s *session) move(ctx context.Context, c *conn, b database.Backfill, limit 
 	}
 	var conds, quoted []string
 	if len(after) > 0 {
-		conds = append(conds, "("+database.After(b.Key, after, ">")+")")
+		conds = append(conds, database.Rows(b.Key, after, ">"))
 	}
 	if b.Where != "" {
 		conds = append(conds, "("+b.Where+")")
@@ -332,7 +332,7 @@ func (s *session) move(ctx context.Context, c *conn, b database.Backfill, limit 
 	if p.Position, err = database.Position(to); err != nil {
 		return 0, err
 	}
-	marks := b.Marks(from, to)
+	marks := b.Marks(from, to, database.Rows)
 	for _, st := range b.Statements {
 		if err := c.statement(ctx, ch, database.Statement{SQL: st.Fill(marks), Line: st.Line}); err != nil {
 			return 0, err
