@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"go.uber.org/zap"
@@ -92,4 +93,15 @@ func (r *Runner) noted(b Backup) string {
 	r.Log.Info("backed up", zap.String("location", b.Location), zap.Bool("verified", b.Verified))
 	note, _ := json.Marshal(b) // two plain fields
 	return string(note)
+}
+
+// backUpFirst puts the backup before the first contract migration, behind the first look at who stands in its way: whoever waits
+// backs nothing up, and nobody's gate is closed while the backup is made.
+func (r *Runner) backUpFirst(p *Plan) {
+	if r.Policy.Before == "" || r.backedUp || r.Commander == nil {
+		return
+	}
+	if i := slices.IndexFunc(p.Steps, func(st Step) bool { return st.Kind == StepCensus }); i >= 0 {
+		p.Steps = slices.Insert(p.Steps, i+1, Step{Kind: StepBefore, Command: r.Policy.Before})
+	}
 }

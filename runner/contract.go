@@ -52,7 +52,13 @@ func (r *Runner) Contract(ctx context.Context, force bool) error {
 }
 
 func (r *Runner) contract(ctx context.Context, yields bool, j judge) error {
-	r.goal = goal{judge: j, yields: yields, plan: func(l *ledger) (*Plan, error) { return contractPlan(r.Set, l, r.Policy, r.Database.Traits()) }}
+	r.goal = goal{judge: j, yields: yields, plan: func(l *ledger) (*Plan, error) {
+		p, err := contractPlan(r.Set, l, r.Policy, r.Database.Traits())
+		if err == nil {
+			r.backUpFirst(p)
+		}
+		return p, err
+	}}
 	return r.run(ctx)
 }
 
@@ -232,6 +238,7 @@ func (r *Runner) watchContract(ctx context.Context, w *vigilance) {
 		r.Log.Warn("contract", zap.Error(err))
 		return
 	}
+	sub.Commander = r.Commander // for the backup
 	seen := w.vigil // its map is never changed, only replaced
 	done := make(chan error, 1)
 	w.done = done

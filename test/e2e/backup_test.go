@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/schemagate/schemagate/test/harness"
@@ -145,5 +146,43 @@ func TestBackupOfSQLite(t *testing.T) {
 	newStage(t, numbered(1)).with("SCHEMAGATE_BEFORE=backup:"+folder).Expect(78, "up").Says("SCHEMAGATE_BEFORE: backup:", "is built in for SQLite only")
 	if left, err := os.ReadDir(folder); err != nil || len(left) != 2 {
 		t.Errorf("the folder holds %v, %v", left, err)
+	}
+}
+
+// What drops something is backed up before, too: by the replica that contracts, and on the operator's word.
+func TestBackupBeforeAContract(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	contract := harness.Files{"0002_drop.up.sql": "-- schemagate: phase=contract\ndrop table tally;\n"}
+	for name, args := range map[string][]string{"by itself": {"run", "--", "sleep", "1000"}, "on the operator's word": {"up", "--contract"}} {
+		t.Run(name, func(t *testing.T) {
+			s := newStage(t, numbered(1)).with("SCHEMAGATE_RELEASE=v1", "SCHEMAGATE_LEASE_TTL=2s")
+			app := s.Start("run", "--", "sleep", "1000")
+			app.Await(harness.Msg("gate open"))
+			app.Signal(syscall.SIGTERM)
+			app.Exits(143)
+			s.Write(contract)
+			s = s.with("SCHEMAGATE_RELEASE=v2", documented(t, "docs/backups.md", "SCHEMAGATE_BEFORE", 0, folder), documented(t, "docs/backups.md", "SCHEMAGATE_BACKUP_VERIFY", 0, folder))
+			r := s.Start(args...)
+			r.Await(`"migration":"0002_drop"`)
+			harness.Until(t, "it is contracted", func() bool { return s.applied() == "0001 0002" })
+			if name == "by itself" {
+				r.Signal(syscall.SIGTERM)
+				r.Exits(143)
+			} else {
+				r.Exits(0)
+			}
+			got := s.backups()
+			if len(got) != 1 || got[0].Backup == nil || !got[0].Backup.Verified {
+				t.Fatalf("the history has %+v", got)
+			}
+			restored := servers.SharedPostgres(t).NewDatabase(t)
+			if out, err := exec.Command("pg_restore", "--no-owner", "-d", restored, got[0].Backup.Location).CombinedOutput(); err != nil {
+				t.Fatalf("%v\n%s", err, out)
+			}
+			if got := servers.Psql(t, restored, "select string_agg(version, ' ') from tally"); got != "0001" {
+				t.Errorf("the backup holds %q", got)
+			}
+		})
 	}
 }
