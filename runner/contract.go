@@ -239,7 +239,7 @@ func (r *Runner) watchContract(ctx context.Context, w *vigilance) {
 		return
 	}
 	sub.Commander = r.Commander // for the backup
-	seen := w.vigil // its map is never changed, only replaced
+	seen := w.vigil             // its map is never changed, only replaced
 	done := make(chan error, 1)
 	w.done = done
 	go func() {
