@@ -102,14 +102,14 @@ func (s *session) Begin(ctx context.Context, b database.Backfill) (database.Prog
 	} else if !errors.Is(err, mongo.ErrNoDocuments) {
 		return p, sorted(err)
 	}
-	if _, err := s.batchProgram(b); err != nil {
+	if _, err := s.batchProgram(ctx, b); err != nil {
 		return p, err
 	}
 	return s.Mark(ctx, b, p)
 }
 
 // batchProgram compiles the script once; nil where the batch is a filter and an update.
-func (s *session) batchProgram(b database.Backfill) (*script.Program, error) {
+func (s *session) batchProgram(ctx context.Context, b database.Backfill) (*script.Program, error) {
 	if b.Language != "js" {
 		return nil, nil
 	}
@@ -118,12 +118,12 @@ func (s *session) batchProgram(b database.Backfill) (*script.Program, error) {
 	}
 	p, err := script.Compile(b.File, b.Text)
 	if err != nil {
-		return nil, s.batchError(context.Background(), b, err)
+		return nil, s.batchError(ctx, b, err)
 	}
-	if !p.Has("batch") {
+	if !p.Has(ctx, "batch") {
 		return nil, b.Fault("it exports no function batch: export async batch(docs, db)")
 	}
-	if p.Has("verify") {
+	if p.Has(ctx, "verify") {
 		return nil, b.Fault("verify has no place in a backfill: what its filter finds is what is left; verify in the next migration")
 	}
 	if s.programs == nil {
@@ -327,7 +327,7 @@ func all(conds []bson.D) bson.D {
 
 // move makes the change of one batch.
 func (s *session) move(ctx context.Context, b database.Backfill, docs []bson.Raw, keys []bson.A) (int64, error) {
-	p, err := s.batchProgram(b)
+	p, err := s.batchProgram(ctx, b)
 	if err != nil {
 		return 0, err
 	}
