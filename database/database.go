@@ -10,8 +10,11 @@ import (
 
 // Database is what the runner needs of a target database. Methods return errors that wrap the sentinels of this package.
 type Database interface {
-	// Look is the hot path: one connection, one query, no DDL. It succeeds where our tables do not exist (View.Ready false).
+	// Look is one connection, one query, no DDL. It succeeds where our tables do not exist (View.Ready false).
 	Look(ctx context.Context, q Query) (View, error)
+	// Glance is the hot path's own small question: nothing that decides about gates happened after the digest's latest complete
+	// event. Anything else, and anything unusual, is not clear, and a look tells what it is. Init as in a View.
+	Glance(ctx context.Context, digest string) (clear, init bool, err error)
 	// Prepare makes our tables and this service's rows; only candidates call it, and several may at once.
 	Prepare(ctx context.Context) error
 	// History returns all events of the service in order, without down scripts unless asked.
@@ -119,6 +122,12 @@ const (
 	ResolvedStatement = "from-statement"
 	ResolvedAgain     = "again" // lifts a hold
 )
+
+// InitOnly is the Name of a complete event whose leader's set has its init row in the registry.
+const InitOnly = "init-only"
+
+// Decides are the kinds of event that can close an open gate.
+var Decides = [...]Kind{RolledBack, Floor, CutoverBegan, CutoverEnded}
 
 // Event is one line of the history.
 type Event struct {

@@ -114,7 +114,11 @@ func (r *Runner) complete(ctx context.Context) election.Event {
 	if err := r.register(ctx, database.ReplicaOpen); err != nil {
 		return r.outcome(ctx, st, err)
 	}
-	done := append([]database.Event{{Kind: database.Complete, Digest: r.Set.Digest, Note: r.Policy.Source}}, r.cutDone()...)
+	complete := database.Event{Kind: database.Complete, Digest: r.Set.Digest, Note: r.Policy.Source}
+	if !r.Stays {
+		complete.Name = database.InitOnly
+	}
+	done := append(r.cutDone(), complete) // last, so that a glance finds it there
 	if err := r.session.Record(ctx, done...); err != nil {
 		return r.outcome(ctx, st, err)
 	}

@@ -3,6 +3,7 @@ package runner_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/schemagate/schemagate/database"
@@ -59,4 +60,22 @@ func (d *simDB) Registry(ctx context.Context) (database.Registry, error) {
 		out.Replicas = append(out.Replicas, r)
 	}
 	return out, nil
+}
+
+func (d *simDB) Glance(ctx context.Context, digest string) (clear, init bool, err error) {
+	if err := d.request(ctx); err != nil {
+		return false, false, err
+	}
+	d.w.mu.Lock()
+	defer d.w.mu.Unlock()
+	for _, e := range slices.Backward(d.w.history) {
+		if e.Kind == database.Complete && e.Digest == digest {
+			d.looked = true
+			return true, e.Name == database.InitOnly, nil
+		}
+		if slices.Contains(database.Decides[:], e.Kind) {
+			return false, false, nil
+		}
+	}
+	return false, false, nil
 }

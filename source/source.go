@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"time"
 )
 
@@ -34,7 +33,7 @@ var errSlow = errors.New("no answer in time")
 // a ref. There is nothing to clean up: a repository is held in memory for as long as the files are.
 func Open(ctx context.Context, raw string, o Options) (fs.FS, Info, error) {
 	if !IsGit(raw) {
-		return os.DirFS(raw), Info{}, nil
+		return openFolder(raw), Info{}, nil
 	}
 	l, err := parse(raw)
 	if err != nil {

@@ -137,12 +137,16 @@ func (c *cli) build(ctx context.Context, cfg *config.Config, log *zap.Logger) (*
 	if err := c.resolveSecret(ctx, cfg, log); err != nil {
 		return nil, err
 	}
-	set, note, err := c.loadSet(ctx, cfg, log)
+	db, elector, err := connect(cfg, log)
 	if err != nil {
 		return nil, err
 	}
-	db, elector, err := connect(cfg, log)
+	if d, ok := db.(interface{ Dial(context.Context) }); ok {
+		d.Dial(ctx) // the set is read meanwhile
+	}
+	set, note, err := c.loadSet(ctx, cfg, log)
 	if err != nil {
+		db.Disconnect()
 		return nil, err
 	}
 	r := &runner.Runner{

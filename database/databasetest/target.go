@@ -42,6 +42,8 @@ type Target struct {
 	Bury func(t *testing.T, service string)
 	// Forced: Claim.Force takes a lease.
 	Forced bool
+	// Glances: a glance answers; otherwise it leaves everything to the look.
+	Glances bool
 	// Evicts: a takeover ends an older term's session in the midst of a statement. Otherwise it waits for its end.
 	Evicts bool
 	Dialect

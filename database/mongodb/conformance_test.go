@@ -87,7 +87,7 @@ func target(t *testing.T, f *servers.Ferret) databasetest.Target {
 				t.Fatal(err)
 			}
 		},
-		TTL: ttl, Interval: time.Second, Forced: true, Dialect: dialect(),
+		Glances: true, TTL: ttl, Interval: time.Second, Forced: true, Dialect: dialect(),
 	}
 }
 

@@ -89,6 +89,27 @@ func (d *DB) History(ctx context.Context, downs bool) ([]database.Event, error) 
 	return out, err
 }
 
+// Glance asks for the latest event that decides about gates.
+func (d *DB) Glance(ctx context.Context, digest string) (open, init bool, err error) {
+	db, err := d.database(ctx)
+	if err != nil {
+		return false, false, err
+	}
+	kinds := bson.A{}
+	for _, k := range database.Decides {
+		kinds = append(kinds, string(k))
+	}
+	var e eventDoc
+	err = db.Collection(histories).FindOne(ctx, bson.D{{Key: "service", Value: d.opt.Service}, {Key: "$or", Value: bson.A{
+		bson.D{{Key: "kind", Value: string(database.Complete)}, {Key: "digest", Value: digest}},
+		bson.D{{Key: "kind", Value: bson.D{{Key: "$in", Value: kinds}}}},
+	}}}, options.FindOne().SetSort(bson.D{{Key: "_id", Value: -1}}).SetProjection(bson.D{{Key: "down", Value: 0}})).Decode(&e)
+	if errors.Is(err, mongo.ErrNoDocuments) {
+		return false, false, nil
+	}
+	return err == nil && e.Kind == string(database.Complete), e.Name == database.InitOnly, sorted(err)
+}
+
 // Look asks a handful of small questions; no server of this protocol answers them all at once everywhere.
 func (d *DB) Look(ctx context.Context, q database.Query) (v database.View, err error) {
 	db, err := d.database(ctx)

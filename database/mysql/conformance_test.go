@@ -148,8 +148,9 @@ func (b *bench) target() databasetest.Target {
 			b.exec("KILL " + id)
 			b.until("the presence is gone", func() bool { return !b.listed(id) })
 		},
-		Forced: true,
-		Evicts: true,
+		Glances: true,
+		Forced:  true,
+		Evicts:  true,
 		Dialect: databasetest.SQL("SELECT SLEEP(3600)", "SET sql_mode = 'ANSI_QUOTES,NO_BACKSLASH_ESCAPES,PIPES_AS_CONCAT'", "SET NAMES latin1",
 			"SET SESSION tx_read_only = 1", "SET time_zone = '+05:45'", "SET timestamp = 1", "SET SESSION tx_isolation = 'SERIALIZABLE'",
 			"SET foreign_key_checks = 0", "USE information_schema"),

@@ -49,6 +49,26 @@ func (d *DB) fill(sql string, more ...string) string {
 		"$service", lit(d.opt.Service))...).Replace(sql)
 }
 
+const glanceSQL = `select kind = 'complete', name = 'init-only' from $history
+where service = $service and (kind = 'complete' and digest = $digest or kind in ('rolled back', 'floor', 'cutover began', 'cutover ended'))
+order by id desc limit 1`
+
+// Glance asks the hot path's question.
+func (d *DB) Glance(ctx context.Context, digest string) (open, init bool, err error) {
+	c, err := d.control(ctx, false)
+	if err != nil {
+		return false, false, err
+	}
+	rows, err := c.rows(ctx, d.fill(glanceSQL, "$digest", lit(digest)))
+	switch {
+	case err == nil && len(rows) == 1:
+		return rows[0][0] == "1", rows[0][1] == "1", nil
+	case err == nil, code(err) == 1146, code(err) == 1049, code(err) == 1142, code(err) == 1044:
+		return false, false, nil
+	}
+	return false, false, classify(err)
+}
+
 // Look takes one look in one query.
 func (d *DB) Look(ctx context.Context, q database.Query) (database.View, error) {
 	c, err := d.control(ctx, false)

@@ -113,8 +113,9 @@ func target(t *testing.T, schema, setup string) databasetest.Target {
 			}
 			servers.Psql(t, url, "SELECT pg_terminate_backend("+pid+", 60000)")
 		},
-		Forced: true,
-		Evicts: true,
+		Glances: true,
+		Forced:  true,
+		Evicts:  true,
 		Dialect: databasetest.SQL("SELECT pg_sleep(3600)", "SET search_path = pg_catalog", "SET standard_conforming_strings = off",
 			"PREPARE litter AS SELECT 1", "SET default_transaction_read_only = on", "SET TimeZone = 'Asia/Kathmandu'", "SET DateStyle = 'German'"),
 	}

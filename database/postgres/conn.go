@@ -37,6 +37,7 @@ type DB struct {
 	opt    Options
 	schema string // once known
 	conn   *pgconn.PgConn
+	dialed chan dialed // a control connection under way; nil where there is none
 	tag    string // this service, in application names
 	// What survey found out, once a takeover needs it.
 	surveyed, pooled, checksClients bool
@@ -156,7 +157,15 @@ func (d *DB) control(ctx context.Context) (*pgconn.PgConn, error) {
 	if d.conn != nil && !d.conn.IsClosed() {
 		return d.conn, nil
 	}
-	conn, err := d.connect(ctx, "look", nil)
+	var conn *pgconn.PgConn
+	var err error
+	if d.dialed != nil {
+		made := <-d.dialed // bounded by the connection's own timeout
+		d.dialed = nil
+		conn, err = made.conn, made.err
+	} else {
+		conn, err = d.connect(ctx, "look", nil)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -164,8 +173,27 @@ func (d *DB) control(ctx context.Context) (*pgconn.PgConn, error) {
 	return conn, nil
 }
 
+type dialed struct {
+	conn *pgconn.PgConn
+	err  error
+}
+
+// Dial begins to connect, while the caller has other things to do. The first look, or Disconnect, waits for it.
+func (d *DB) Dial(ctx context.Context) {
+	done := make(chan dialed, 1)
+	d.dialed = done
+	go func() {
+		conn, err := d.connect(ctx, "look", nil)
+		done <- dialed{conn, err}
+	}()
+}
+
 // Disconnect closes the control connection.
 func (d *DB) Disconnect() {
+	if d.dialed != nil {
+		d.conn = (<-d.dialed).conn
+		d.dialed = nil
+	}
 	if d.conn == nil {
 		return
 	}

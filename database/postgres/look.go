@@ -44,6 +44,31 @@ select json_build_object(
 )::text
 from $fence f, c where f.service = $1`
 
+// glanceSQL plans in a fraction of the time that the whole look takes. The latest events are read first: the one that answers is
+// most often the very latest. A second set of our tables, which a look reports, makes it unclear.
+const glanceSQL = `select kind = 'complete' and (select count(*) from pg_catalog.pg_class where relname = 'schemagate_fence' and relkind = 'r') = 1,
+  name = 'init-only'
+from $history where service = $1 and (kind = 'complete' and digest = $2 or kind in ('rolled back', 'floor', 'cutover began', 'cutover ended'))
+order by id desc limit 1`
+
+// Glance asks the hot path's question.
+func (d *DB) Glance(ctx context.Context, digest string) (open, init bool, err error) {
+	conn, err := d.control(ctx)
+	if err != nil {
+		return false, false, err
+	}
+	res := conn.ExecParams(ctx, d.fill(glanceSQL), [][]byte{[]byte(d.opt.Service), []byte(digest)}, nil, nil, nil).Read()
+	switch err := classify(conn, res.Err); {
+	case res.Err == nil && len(res.Rows) == 1:
+		row := res.Rows[0]
+		return string(row[0]) == "t", string(row[1]) == "t", nil
+	case res.Err == nil, code(err) == "42P01", code(err) == "42703", code(err) == "3F000", code(err) == "42501":
+		return false, false, nil
+	default:
+		return false, false, err
+	}
+}
+
 // Look takes one look in one query.
 func (d *DB) Look(ctx context.Context, q database.Query) (database.View, error) {
 	sql := d.fill(lookSQL)

@@ -34,7 +34,7 @@ func TestACutoverStopsTheOlderReleaseFirst(t *testing.T) {
 	serves.Await(harness.Msg("the app was stopped for a cutover"))
 	beside.Await(harness.Msg("gate closed"))
 	if got := next.Psql("select string_agg(kind || coalesce(nullif(version, ''), ''), ' ' order by id) from schemagate_history where id > 2"); got !=
-		"cutover began applied0002 complete floor0002 cutover ended" {
+		"cutover began applied0002 floor0002 cutover ended complete" {
 		t.Errorf("the history says %q", got)
 	}
 	if lines(mark) != 1 {
