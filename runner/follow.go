@@ -109,7 +109,12 @@ func (r *Runner) opening(ctx context.Context, v database.View, open election.Eve
 	if r.onRecord(v) {
 		return open
 	}
-	if err := r.register(ctx, database.ReplicaOpen); err != nil {
+	switch err := r.register(ctx, database.ReplicaOpen); {
+	case errors.Is(err, database.ErrDenied) && !r.Stays:
+		// An app user may have no more than the right to look.
+		r.Log.Warn("the role may not write to schemagate_replicas, so a later release's contract migration will not know that this release may live")
+		return open
+	case err != nil:
 		return r.unreachable(ctx, err, "register")
 	}
 	r.planned = -1 // comparing is part of the look that is repeated

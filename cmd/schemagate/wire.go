@@ -137,17 +137,19 @@ func (c *cli) build(ctx context.Context, cfg *config.Config, log *zap.Logger) (*
 	if err := c.resolveSecret(ctx, cfg, log); err != nil {
 		return nil, err
 	}
-	db, elector, err := connect(cfg, log)
-	if err != nil {
-		return nil, err
-	}
-	if d, ok := db.(interface{ Dial(context.Context) }); ok {
+	db, elector, unusable := connect(cfg, log)
+	if d, ok := db.(interface{ Dial(context.Context) }); ok && unusable == nil {
 		d.Dial(ctx) // the set is read meanwhile
 	}
 	set, note, err := c.loadSet(ctx, cfg, log)
 	if err != nil {
-		db.Disconnect()
+		if unusable == nil {
+			db.Disconnect()
+		}
 		return nil, err
+	}
+	if unusable != nil {
+		return nil, unusable
 	}
 	r := &runner.Runner{
 		Database: db, Elector: elector, Set: set, Log: log, Timeout: cfg.Timeout, Campaigns: true, PauseFile: cfg.PauseFile,

@@ -38,7 +38,7 @@ type DB struct {
 	schema string // once known
 	conn   *pgconn.PgConn
 	dialed chan dialed // a control connection under way; nil where there is none
-	tag    string // this service, in application names
+	tag    string      // this service, in application names
 	// What survey found out, once a takeover needs it.
 	surveyed, pooled, checksClients bool
 }
