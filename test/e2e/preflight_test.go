@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/schemagate/schemagate/test/harness"
@@ -93,4 +94,27 @@ func TestPreflight(t *testing.T) {
 	poor.Up()
 	t.Log("another service, in tables that are there")
 	poor.with("SCHEMAGATE_SERVICE=second").folder(harness.Files{"0001_x.up.sql": "select 1;\n"}).Up()
+}
+
+// What only makes a takeover slower is a warning: the sessions of a stopped leader belong to another role.
+func TestPreflightAdvises(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, harness.Files{"0001_slow.up.sql": "create table made (n int);\nselect pg_sleep(3);\n"}).with("SCHEMAGATE_LEASE_TTL=1s")
+	first, second := newRole(t, s.URL, "login"), newRole(t, s.URL, "login")
+	s.Psql("grant create on schema public to " + first + ", " + second)
+	as := func(role string) *stage { return s.at(strings.Replace(s.URL, "postgres@", role+"@", 1)) }
+	leader := as(first).Start("up")
+	leader.Await(`"msg":"applying"`)
+	for _, table := range []string{"fence", "history", "lease", "replicas", "backfill"} {
+		s.Psql("grant select, insert, update, delete on schemagate_" + table + " to " + second)
+	}
+	leader.Signal(syscall.SIGSTOP)
+	next := as(second).Start("up")
+	next.Await("GRANT pg_signal_backend TO " + second)
+	leader.Signal(syscall.SIGCONT)
+	harness.ExitAll(t, 0, leader, next)
+	next.Says("end the sessions of a leader that another role (" + first + ") was")
+	if got := s.applied(); got != "0001" {
+		t.Errorf("applied %q", got)
+	}
 }
