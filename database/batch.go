@@ -66,6 +66,25 @@ func (b Backfill) Fault(format string, args ...any) error {
 	return &StatementError{File: b.File, Line: b.Line, Message: fmt.Sprintf(format, args...)}
 }
 
+// LeftError says that rows of a backfill which is in force are left again.
+type LeftError struct {
+	Backfill Backfill
+	N        int64
+}
+
+func (e *LeftError) Error() string {
+	return fmt.Sprintf("%s:%d: %d rows are left again, which something wrote after its last batch; move them with a backfill of its own, "+
+		"in a migration between the two", e.Backfill.File, e.Backfill.Line, e.N)
+}
+
+// Settled is a LeftError where n rows of the backfill are left.
+func (b Backfill) Settled(n int64) error {
+	if n > 0 {
+		return &LeftError{Backfill: b, N: n}
+	}
+	return nil
+}
+
 // Unknown stands for a number of rows that was not counted.
 const Unknown = -1
 

@@ -243,6 +243,9 @@ type Change struct {
 	Verify []Statement
 	// Repeat: the version may be in force already (a repeatable migration that changed).
 	Repeat bool
+	// Settled are backfills of which nothing may be left when the change takes effect, else a LeftError. PostgreSQL and SQLite ask
+	// in the change's own transaction, PostgreSQL with their tables locked.
+	Settled []Backfill
 	// Backfill: the change is made in batches by a Batcher, and never by Apply.
 	Backfill         *Backfill
 	LockTimeout      time.Duration // 0: wait for ever

@@ -73,9 +73,16 @@ func contractPlan(set *migrations.Set, l *ledger, p Policy, traits database.Trai
 	}
 	out.Steps = nil
 	floor := l.floor
+	var moved []database.Backfill // the counted ones since the contract before
 	for _, m := range set.Migrations {
 		r := l.byKey[key(m.Version)]
 		if r != nil && r.applied != nil {
+			if m.Phase == migrations.Contract {
+				moved = nil
+			}
+			if b := backfillOf(m, change(m, p), p); b != nil && b.Counted() {
+				moved = append(moved, *b)
+			}
 			continue
 		}
 		if m.Phase != migrations.Contract {
@@ -92,6 +99,7 @@ func contractPlan(set *migrations.Set, l *ledger, p Policy, traits database.Trai
 				out.undecided[c.Version] = r.trying
 			}
 		}
+		c.Settled, moved = moved, nil
 		need := floorOf(m)
 		if floor != "" && migrations.CompareVersions(floor, need) > 0 {
 			need = floor
@@ -122,6 +130,32 @@ func (r *Runner) census(ctx context.Context, st Step) election.Event {
 		return r.outcome(ctx, st, err)
 	}
 	return r.fail(fmt.Errorf("%w: %s %w for %s", ErrSet, st.Event.Name, ErrWaits, few(names)))
+}
+
+// unsettled asks what is left of the backfills before a contract, before anything is locked for it.
+func (r *Runner) unsettled(ctx context.Context, c database.Change) error {
+	batcher, ok := r.session.(database.Batcher)
+	if !ok {
+		return nil
+	}
+	for _, b := range c.Settled {
+		n, err := batcher.Left(ctx, b)
+		if err == nil {
+			err = b.Settled(n)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// notSettled makes a contract wait for rows that are left again.
+func (r *Runner) notSettled(ctx context.Context, st Step, err error) election.Event {
+	if lerr := r.lowerFloor(ctx); lerr != nil {
+		return r.outcome(ctx, st, lerr)
+	}
+	return r.fail(fmt.Errorf("%w: %s %w: %w", ErrSet, st.Changes[0].File, ErrWaits, err))
 }
 
 // lowerFloor brings the floor back to what the migrations in force ask for.

@@ -81,6 +81,9 @@ func (r *Runner) apply(ctx context.Context, st Step) election.Event {
 			}
 		}
 	}
+	if err := r.unsettled(ctx, changes[0]); err != nil {
+		return r.outcome(ctx, st, err)
+	}
 	wctx := ctx
 	if unfenced {
 		var cancel context.CancelFunc
@@ -151,6 +154,8 @@ func (r *Runner) outcome(ctx context.Context, st Step, err error) election.Event
 		return r.fenced(err)
 	case errors.Is(err, ErrNeedsResolve):
 		return r.fail(err)
+	case errors.As(err, new(*database.LeftError)):
+		return r.notSettled(ctx, st, err)
 	case ctx.Err() != nil:
 		r.interrupted(ctx, st, context.Cause(ctx))
 		return r.event(election.Stop)

@@ -140,6 +140,11 @@ func (s *session) statements(ctx context.Context, c database.Change, resetFirst 
 	if _, err := script(ctx, s.conn, head); err != nil {
 		return err
 	}
+	for _, b := range c.Settled {
+		if err := s.settled(ctx, c, b); err != nil {
+			return err
+		}
+	}
 	for _, st := range c.Statements {
 		if err := s.one(ctx, c, st); err != nil {
 			return err
@@ -150,6 +155,18 @@ func (s *session) statements(ctx context.Context, c database.Change, resetFirst 
 		}
 	}
 	return s.verify(ctx, c)
+}
+
+// settled asks what is left once nobody can write any more. The change itself would take the lock a moment later.
+func (s *session) settled(ctx context.Context, c database.Change, b database.Backfill) error {
+	if err := s.one(ctx, c, database.Statement{SQL: "lock table " + b.Table + " in access exclusive mode", Line: 1}); err != nil {
+		return err
+	}
+	n, err := s.Left(ctx, b)
+	if err != nil {
+		return err
+	}
+	return b.Settled(n)
 }
 
 func (s *session) one(ctx context.Context, c database.Change, st database.Statement) error {

@@ -357,29 +357,37 @@ func (s *session) move(ctx context.Context, c *conn, b database.Backfill, limit 
 
 // Left counts what is left.
 func (s *session) Left(ctx context.Context, b database.Backfill) (int64, error) {
-	if b.Where != "" {
-		return s.number(ctx, b, "select count(*) from "+b.Table+" where ("+b.Where+")")
-	}
-	return s.number(ctx, b, b.Left)
+	return s.number(ctx, func(c *conn) (int64, error) { return c.left(ctx, b) })
 }
 
 // Total counts.
 func (s *session) Total(ctx context.Context, b database.Backfill) (int64, error) {
-	return s.number(ctx, b, "select count(*) from "+b.Table)
+	return s.number(ctx, func(c *conn) (int64, error) { return c.number(ctx, b, "select count(*) from "+b.Table) })
 }
 
-func (s *session) number(ctx context.Context, b database.Backfill, query string) (n int64, err error) {
+func (s *session) number(ctx context.Context, ask func(*conn) (int64, error)) (int64, error) {
 	c, err := s.db.connect(ctx, false)
 	if err != nil {
 		return 0, err
 	}
 	defer c.close()
+	return ask(c)
+}
+
+func (c *conn) left(ctx context.Context, b database.Backfill) (int64, error) {
+	if b.Where != "" {
+		return c.number(ctx, b, "select count(*) from "+b.Table+" where ("+b.Where+")")
+	}
+	return c.number(ctx, b, b.Left)
+}
+
+func (c *conn) number(ctx context.Context, b database.Backfill, query string) (n int64, err error) {
 	err = c.patiently(ctx, readWait, func() error { return c.c.QueryRowContext(ctx, query).Scan(&n) })
 	switch {
 	case err == nil:
 		return n, nil
 	case class(err) != nil:
-		return 0, s.db.classify(err)
+		return 0, classify(c.path, err)
 	}
 	return 0, b.Fault("left= is to answer one whole number: %s", message(err))
 }

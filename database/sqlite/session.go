@@ -62,6 +62,15 @@ func (s *session) Apply(ctx context.Context, changes ...database.Change) error {
 	}
 	for _, ch := range changes {
 		began := time.Now()
+		for _, b := range ch.Settled { // nobody else can write: the transaction has the lock
+			n, err := c.left(ctx, b)
+			if err == nil {
+				err = b.Settled(n)
+			}
+			if err != nil {
+				return &database.ChangeError{Version: ch.Version, Err: err}
+			}
+		}
 		for _, st := range ch.Statements {
 			if err := c.statement(ctx, ch, st); err != nil {
 				return &database.ChangeError{Version: ch.Version, Err: err}

@@ -5,6 +5,8 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/schemagate/schemagate/test/harness"
 )
 
@@ -90,4 +92,51 @@ func TestDownRefusesWhatALiveReplicaNeeds(t *testing.T) {
 	serves.Signal(syscall.SIGTERM)
 	serves.Exits(143)
 	s.with("SCHEMAGATE_REPLICA=another").Expect(65, "up").Says("on hold")
+}
+
+// What a contract takes away must not be needed any more: the rows left of the backfill before it are counted again once
+// nobody can write.
+func TestAContractCountsWhatIsLeftUnderItsOwnLock(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, harness.Files{
+		"0001_people.up.sql": "CREATE TABLE people (id bigint PRIMARY KEY, name text, full_name text);\nINSERT INTO people SELECT i, 'n' FROM generate_series(1, 50) i;",
+		"0002_fill.up.sql": "-- schemagate: backfill table=people key=id where='full_name IS NULL AND name IS NOT NULL'\n" +
+			"UPDATE people SET full_name = name WHERE :batch;",
+		"0003_drop.up.sql": "-- schemagate: phase=contract\nALTER TABLE people DROP COLUMN name;",
+	}).with("SCHEMAGATE_LOCK_TIMEOUT=1m")
+	s.Up()
+	s.Psql("INSERT INTO people VALUES (51, 'late')")
+	s.Expect(65, "up", "--contract").Says("0002_fill.up.sql:1: 1 rows are left again")
+	s.Psql("DELETE FROM people WHERE id = 51")
+
+	// A writer that has not committed is seen by nobody who counts without a lock.
+	writer, err := pgx.Connect(t.Context(), s.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = writer.Close(t.Context()) }() // the commit below has ended its work
+	tx, err := writer.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.Exec(t.Context(), "INSERT INTO people VALUES (52, 'later')"); err != nil {
+		t.Fatal(err)
+	}
+	contract := s.Start("up", "--contract")
+	harness.Until(t, "the contract waits for the table", func() bool {
+		return s.Psql("select count(*) from pg_locks where not granted and mode = 'AccessExclusiveLock'") == "1"
+	})
+	if err := tx.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	contract.Exits(65)
+	contract.Says("1 rows are left again")
+	if got := s.Psql("select coalesce(string_agg(version, ' ' order by id), '') from schemagate_history where kind = 'floor'"); got != "0003  0003 " {
+		t.Errorf("floors %q: it is to be lowered again", got)
+	}
+	s.Psql("UPDATE people SET full_name = name WHERE id = 52")
+	s.Expect(0, "up", "--contract")
+	if got := s.applied(); got != "0001 0002 0003" {
+		t.Errorf("applied %q", got)
+	}
 }
