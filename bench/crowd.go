@@ -1,71 +1,179 @@
 package main
 
 import (
+	"cmp"
+	"context"
 	"fmt"
-	"os"
-	"path/filepath"
+	"math"
+	"os/exec"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
-	"github.com/schemagate/schemagate/test/servers"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/schemagate/schemagate/test/harness"
 )
 
 // slowSet has one migration that sleeps.
 func (b *bench) slowSet(seconds float64) string {
-	dir := filepath.Join(b.dir, fmt.Sprint("slow", seconds))
-	b.must(os.MkdirAll(dir, 0o755))
-	b.must(os.WriteFile(filepath.Join(dir, "0001_slow.up.sql"), fmt.Appendf(nil, "create table a (id int);\nselect pg_sleep(%g);\n", seconds), 0o644))
-	return dir
+	return b.folder(fmt.Sprint("slow", seconds), map[string]string{
+		"0001_slow.up.sql": fmt.Sprintf("create table a (id int);\nselect pg_sleep(%g);\n", seconds)})
 }
 
-// crowd starts many replicas at once.
-func (b *bench) crowd() {
-	fmt.Fprintf(&b.out, "\n## Many replicas at once, a migration of 8 s, max_connections=100\n\n"+
-		"| replicas | exit 0 | first gate open after complete, s | last, s | most connections after the first second |\n| --- | --- | --- | --- | --- |\n")
-	for _, n := range []int{50, 100, 200, 300} {
-		b.crowdOf(n)
+// crowded is what came of replicas that were started at once.
+type crowded struct {
+	good, most, commits int
+	ends                []time.Time
+	ended, complete     time.Time   // the migration; our last event
+	took, work          float64     // seconds: the migration, and the part of it after its sleep
+}
+
+// span is when the first and the last replica ended, from a moment on. Its exit is how up says that the gate is open.
+func (c crowded) span(from time.Time) (first, last float64) {
+	first, last = math.Inf(1), math.Inf(-1)
+	for _, e := range c.ends {
+		at := e.Sub(from).Seconds()
+		first, last = min(first, at), max(last, at)
 	}
+	return first, last
 }
 
-func (b *bench) crowdOf(n int) {
-	url, set := b.pg.NewDatabase(b.scope), b.slowSet(8)
+// crowd starts many replicas at once: every tool, every size.
+func (b *bench) crowd() {
+	asleep, rows := 7.4, 1_000_000
+	if b.quick {
+		asleep, rows = 1.5, 100_000
+	}
+	b.title("Many replicas at once, a migration of 8 s, max_connections=100", fmt.Sprintf("The migration sleeps %g s, then computes %d hashes, and notes its times in a table that was there before; one round of each. "+
+		"Connections are the most that were seen, every 50 ms, since the last replica was started and has said that it waits (ours), or since a second after that (peers). "+
+		"A peer's replica that ends while it should wait has failed or has gone on without waiting.", asleep, rows))
+	tools := b.tools()
+	ok, connections := make([][]float64, len(tools)), make([][]float64, len(tools))
+	var axis []string
+	alone := b.crowdOf(tools[0], 1, asleep, rows)
+	var gates strings.Builder
+	b.printf("| replicas | | exit 0 | failed | migration committed | it took, s | last exit after its end, s | connections |\n| --- | --- | --- | --- | --- | --- | --- | --- |\n")
+	row := func(n int, name string, c crowded) {
+		_, last := c.span(c.ended)
+		most := fmt.Sprint(c.most)
+		if c.most < 0 {
+			most = "not seen"
+		}
+		b.printf("| %d | %s | %d | %d | %d | %.2f | %.2f | %s |\n", n, name, c.good, n-c.good, c.commits, c.took, last, most)
+	}
+	row(1, "schemagate", alone)
+	for _, n := range b.sizes {
+		axis = append(axis, fmt.Sprint(n))
+		for i, t := range tools {
+			c := b.crowdOf(t, n, asleep, rows)
+			row(n, t.name, c)
+			ok[i], connections[i] = append(ok[i], float64(c.good)*100/float64(n)), append(connections[i], float64(c.most))
+			if !t.ours {
+				continue
+			}
+			first, last := c.span(c.complete)
+			fmt.Fprintf(&gates, "| %d | %.3f | %.3f | %.3f | %.2f | %.2f | %.2f |\n", n, first, last, last-first, c.took, alone.took, c.work/alone.work)
+			name := fmt.Sprintf("%d replicas", n)
+			b.aim(name, "nobody fails", fmt.Sprintf("%d of %d exit 0", c.good, n), c.good == n)
+			b.aim(name, "at most 20 connections after the first look", fmt.Sprint(c.most), c.most >= 0 && c.most <= 20)
+			b.aim(name, "the migration not slowed (within 5 %)", fmt.Sprintf("%.2f s, alone %.2f s", c.took, alone.took), c.took <= alone.took*1.05)
+			if n <= 300 {
+				b.aim(name, "last gate open within 1 s of complete", fmt.Sprintf("%.2f s", last), last <= 1)
+				b.aim(name, "gate skew under 500 ms", fmt.Sprintf("%.0f ms", (last-first)*1000), last-first < 0.5)
+			}
+		}
+	}
+	b.printf("\nOur gates (`up` ends when its gate opens):\n\n| replicas | first open after complete, s | last, s | skew, s | the migration, s | the same alone, s | its computing part to that alone |\n| --- | --- | --- | --- | --- | --- | --- |\n%s", gates.String())
+	lines := func(values [][]float64) []series {
+		var out []series
+		for i, t := range tools {
+			out = append(out, series{name: t.name, values: values[i], ours: t.ours})
+		}
+		return out
+	}
+	b.plot("crowd", plot{title: "Replicas started at once that end well", unit: "%", axis: axis, axisName: "replicas, at max_connections=100", series: lines(ok)})
+	b.plot("connections", plot{title: "Connections while they wait", unit: "connections", axis: axis, axisName: "replicas, at max_connections=100", series: lines(connections)})
+}
+
+func (b *bench) crowdOf(t tool, n int, asleep float64, rows int) crowded {
+	url := b.database()
+	b.psql(url, "create table took (what text, at timestamptz)")
+	note := func(what string) string {
+		return fmt.Sprintf("insert into took values ('%s', clock_timestamp());\n", what)
+	}
+	set := b.set(t, fmt.Sprint("crowd", asleep), 1, func(int) string {
+		return note("began") + fmt.Sprintf("select pg_sleep(%g);\n", asleep) + note("work") +
+			fmt.Sprintf("select sum(length(md5(i::text))) from (select generate_series(1, %d) i) x;\n", rows) + note("ended")
+	})
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+	defer cancel()
+	watch, err := pgx.Connect(ctx, b.pg.URL()) // the server keeps some for such as this
+	b.must(err)
+	defer func() { b.must(watch.Close(context.Background())) }()
+
+	c := crowded{most: -1}
 	var mu sync.Mutex
 	var wg sync.WaitGroup
-	var ends []time.Time
-	good := 0
-	began := time.Now()
+	var logs []*harness.Stream
 	for range n {
-		cmd := b.schemagate(url, set, "up")
-		cmd.Env = append(cmd.Env, "SCHEMAGATE_HTTP_ADDR=127.0.0.1:0")
+		plain := t.cmd(url, set)
+		cmd := exec.CommandContext(ctx, plain.Args[0], plain.Args[1:]...)
+		cmd.Env = plain.Env
+		if t.ours {
+			said := harness.NewStream()
+			cmd.Env = append(cmd.Env, "SCHEMAGATE_HTTP_ADDR=127.0.0.1:0", "SCHEMAGATE_LOG_LEVEL=info", "SCHEMAGATE_LOG_FORMAT=json")
+			cmd.Stderr, logs = said, append(logs, said)
+		}
 		b.must(cmd.Start())
 		wg.Go(func() {
 			err := cmd.Wait()
 			mu.Lock()
 			defer mu.Unlock()
-			ends = append(ends, time.Now())
+			c.ends = append(c.ends, time.Now())
 			if err == nil {
-				good++
+				c.good++
 			}
 		})
 	}
-	done, most := make(chan struct{}), 0
+	started, done := time.Now(), make(chan struct{})
 	go func() { wg.Wait(); close(done) }()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
 	for alive := true; alive; {
 		select {
 		case <-done:
 			alive = false
-		case <-time.After(100 * time.Millisecond):
-			var c int
-			text := servers.Psql(b.scope, b.pg.URL(), "select count(*) from pg_stat_activity where application_name like 'schemagate/%'")
-			if _, err := fmt.Sscan(text, &c); err == nil && time.Since(began) > 4*time.Second {
-				most = max(most, c)
+		case <-tick.C:
+			var seen int
+			b.must(watch.QueryRow(context.Background(), "select count(*) from pg_stat_activity where datname = $1", databaseOf(url)).Scan(&seen))
+			// All but the leader say so once they have looked.
+			logs = slices.DeleteFunc(logs, func(l *harness.Stream) bool { lines, _ := l.Grep(harness.Msg("waiting")); return lines != nil })
+			if t.ours && len(logs) <= 1 || !t.ours && time.Since(started) > time.Second {
+				c.most = max(c.most, seen)
 			}
 		}
 	}
-	var complete float64
-	_, err := fmt.Sscan(servers.Psql(b.scope, url, "select extract(epoch from at) from schemagate_history where kind = 'complete'"), &complete)
-	b.must(err)
-	first, last := ends[0], ends[len(ends)-1]
-	at := time.UnixMicro(int64(complete * 1e6))
-	fmt.Fprintf(&b.out, "| %d | %d | %.2f | %.2f | %d |\n", n, good, first.Sub(at).Seconds(), last.Sub(at).Seconds(), most)
+	b.ledger(url, t, &c)
+	b.drop(url)
+	return c
 }
+
+// ledger reads what the migration noted.
+func (b *bench) ledger(url string, t tool, c *crowded) {
+	var began, work, ended float64
+	text := b.psql(url, "select count(*) filter (where what = 'ended') || ' ' || coalesce(extract(epoch from min(at) filter (where what = 'began')), 0) || ' ' || "+
+		"coalesce(extract(epoch from min(at) filter (where what = 'work')), 0) || ' ' || coalesce(extract(epoch from min(at) filter (where what = 'ended')), 0) from took")
+	_, err := fmt.Sscan(text, &c.commits, &began, &work, &ended)
+	b.must(err)
+	c.took, c.work, c.ended = ended-began, cmp.Or(ended-work, math.NaN()), moment(ended)
+	if t.ours {
+		var complete float64
+		_, err := fmt.Sscan(b.psql(url, "select extract(epoch from at) from schemagate_history where kind = 'complete'"), &complete)
+		b.must(err)
+		c.complete = moment(complete)
+	}
+}
+
+func moment(seconds float64) time.Time { return time.UnixMicro(int64(seconds * 1e6)) }

@@ -1,19 +1,24 @@
-// Command bench measures what the README claims, on real servers, and writes bench/RESULTS.md. Whatever is compared is run in
-// turns within one round, so that a machine that changes its speed changes it for all. It asserts nothing.
+// Command bench measures what the README claims, on real servers, and writes bench/RESULTS.md and its plots. Whatever is compared
+// is run in turns within one round, so that a machine that changes its speed changes it for all. It asserts nothing: an aim that is
+// not met is written as not met.
 //
-//	go run ./bench            all scenarios
-//	go run ./bench takeover   those whose name holds a word
+//	go run ./bench                      all scenarios
+//	go run ./bench -run start,apply     some, to standard output
+//	go run ./bench -quick -run crowd    with few rounds, to try the program itself
+//	go run ./bench -run crowd -crowd 1000
 package main
 
 import (
 	"bytes"
+	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/schemagate/schemagate/test/servers"
@@ -21,13 +26,16 @@ import (
 
 // bench is one run of the program.
 type bench struct {
-	scope     *servers.Scope
-	dir       string
-	gate      string // our binary
-	floor     string // the quickest program that there can be
-	pg        *servers.PG
-	out       bytes.Buffer
-	scenarios []scenario
+	scope *servers.Scope
+	dir   string // of this run, removed at its end
+	bin   string // where what is measured lies
+	pg    *servers.PG
+	quick bool
+	sizes []int // of crowds
+	stay  *resident
+
+	databases int // made so far
+	report
 }
 
 type scenario struct {
@@ -35,32 +43,87 @@ type scenario struct {
 	run  func(*bench)
 }
 
+// scenarios are in the order of the report.
+var scenarios = []scenario{
+	{"start", (*bench).start},
+	{"apply", (*bench).apply},
+	{"crowd", (*bench).crowd},
+	{"takeover", (*bench).takeover},
+	{"ready", (*bench).ready},
+	{"mongo", (*bench).mongo},
+	{"size", (*bench).size},
+}
+
 func main() {
-	want := ""
-	if len(os.Args) > 1 {
-		want = os.Args[1]
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
 	}
-	b := &bench{scope: servers.NewScope("bench"), scenarios: []scenario{
-		{"start with nothing to do", (*bench).idle},
-		{"apply 1,000 small migrations", (*bench).thousand},
-		{"takeover", (*bench).takeover},
-		{"crowd", (*bench).crowd},
-	}}
+}
+
+func run() error {
+	only := flag.String("run", "", "the scenarios, with commas between: start, apply, crowd, takeover, ready, mongo, size")
+	quick := flag.Bool("quick", false, "few rounds and small sets: figures that mean nothing")
+	crowd := flag.String("crowd", "50,100,200,300", "how many replicas at once")
+	out := flag.String("out", "", "the folder for RESULTS.md and the plots (bench for a whole run, else standard output)")
+	flag.Parse()
+	b := &bench{scope: servers.NewScope("bench"), quick: *quick}
+	for s := range strings.SplitSeq(*crowd, ",") {
+		n, err := strconv.Atoi(s)
+		if err != nil || n < 2 {
+			return fmt.Errorf("-crowd: %q is no number of replicas", s)
+		}
+		b.sizes = append(b.sizes, n)
+	}
+	chosen := scenarios
+	if *only != "" {
+		chosen = nil
+		for name := range strings.SplitSeq(*only, ",") {
+			i := slices.IndexFunc(scenarios, func(s scenario) bool { return s.name == name })
+			if i < 0 {
+				return fmt.Errorf("-run: there is no scenario %q", name)
+			}
+			chosen = append(chosen, scenarios[i])
+		}
+	} else if *out == "" && !*quick {
+		*out = "bench"
+	}
 	defer b.scope.Close()
 	b.prepare()
-	fmt.Fprintf(&b.out, "# Results\n\nWritten by `make bench` on %s; %s, %d MiB binary. Times are wall clock: n, min / **median** / max. "+
-		"What is compared took turns within each round.\n", time.Now().UTC().Format("2006-01-02"), machine(), size(b.gate))
-	for _, s := range b.scenarios {
-		if strings.Contains(s.name, want) {
-			fmt.Fprintf(os.Stderr, "bench: %s\n", s.name)
-			s.run(b)
+	var failed error
+	for _, s := range chosen {
+		fmt.Fprintf(os.Stderr, "bench: %s %s\n", time.Now().Format(time.TimeOnly), s.name)
+		failed = errors.Join(failed, b.guarded(s))
+		// After each, so that what was measured is not lost.
+		if err := b.write(*out); err != nil {
+			return err
 		}
 	}
-	if want != "" {
-		fmt.Print(b.out.String())
-		return
+	if *out == "" {
+		fmt.Print(b.text())
 	}
-	b.must(os.WriteFile(filepath.Join("bench", "RESULTS.md"), b.out.Bytes(), 0o644))
+	return failed
+}
+
+// guarded runs a scenario; one that fails says so in the report, and the others are run.
+func (b *bench) guarded(s scenario) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("%s: %v", s.name, r)
+			b.printf("\n**The scenario %s failed: no figures.**\n", s.name)
+			fmt.Fprintln(os.Stderr, err)
+		}
+	}()
+	s.run(b)
+	return nil
+}
+
+// n is how often, or how many.
+func (b *bench) n(full, quick int) int {
+	if b.quick {
+		return quick
+	}
+	return full
 }
 
 func (b *bench) must(err error) {
@@ -70,133 +133,44 @@ func (b *bench) must(err error) {
 }
 
 func (b *bench) prepare() {
+	b.report.describe(b.quick)
 	dir, err := os.MkdirTemp("", "schemagate-bench-")
 	b.must(err)
 	b.scope.Cleanup(func() { _ = os.RemoveAll(dir) }) // a leftover in the temporary folder does no harm
-	b.dir, b.gate, b.floor = dir, filepath.Join(dir, "schemagate"), filepath.Join(dir, "floor")
-	for binary, pkg := range map[string]string{b.gate: "./cmd/schemagate", b.floor: "./bench/floor"} {
-		cmd := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", binary, pkg)
+	b.dir, b.bin = dir, filepath.Join(dir, "bin")
+	for _, pkg := range []string{"./cmd/schemagate", "./bench/pgfloor", "./bench/mongofloor", "./bench/constant", "./bench/launch"} {
+		cmd := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", b.bin+"/", pkg)
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		b.must(os.MkdirAll(b.bin, 0o755))
 		if out, err := cmd.CombinedOutput(); err != nil {
 			b.scope.Fatalf("%v\n%s", err, out)
 		}
 	}
-	b.pg = servers.Postgres(b.scope, servers.Fsync())
+	b.pg = servers.Postgres(b.scope, servers.Fsync(), servers.Setting("shared_buffers", "128MB"))
+	b.psql(b.pg.URL(), "create role app login")
+	b.stay = b.settle()
 }
 
-func machine() string {
-	cores, _ := exec.Command("nproc").Output() // unknown is printed as nothing
-	return strings.TrimSpace(string(cores)) + " cores"
-}
+func (b *bench) program(name string) string { return filepath.Join(b.bin, name) }
 
-func size(path string) int64 {
-	info, err := os.Stat(path)
-	if err != nil {
-		return 0
-	}
-	return info.Size() >> 20
-}
+// psql asks the server something.
+func (b *bench) psql(url, sql string) string { return servers.Psql(b.scope, url, sql) }
 
-// sample is the times of one contestant.
-type sample struct {
-	name  string
-	times []time.Duration
-	peak  int64 // KiB resident, the largest seen
-}
-
-func (s *sample) row(unit time.Duration, base *sample) string {
-	slices.Sort(s.times)
-	n := len(s.times)
-	median := s.times[n/2]
-	f := func(d time.Duration) string { return fmt.Sprintf("%.4g", float64(d)/float64(unit)) }
-	slices.Sort(base.times)
-	ratio := float64(median) / float64(base.times[len(base.times)/2])
-	return fmt.Sprintf("| %s | %d | %s / **%s** / %s | %.2f | %.1f |\n", s.name, n, f(s.times[0]), f(median), f(s.times[n-1]), ratio, float64(s.peak)/1024)
-}
-
-// timed runs a command to its end, which has to be a good one.
-func (b *bench) timed(s *sample, cmd *exec.Cmd) {
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
-	began := time.Now()
-	err := cmd.Run()
-	s.times = append(s.times, time.Since(began))
-	if err != nil {
-		b.scope.Fatalf("%s: %v\n%s", s.name, err, out.String())
-	}
-	if ru, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
-		s.peak = max(s.peak, ru.Maxrss)
-	}
-}
-
-func (b *bench) schemagate(url, set string, args ...string) *exec.Cmd {
-	cmd := exec.Command(b.gate, args...)
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "SCHEMAGATE_DATABASE_URL=" + url, "SCHEMAGATE_MIGRATIONS=" + set,
-		"SCHEMAGATE_HTTP_ADDR=off", "SCHEMAGATE_LOG_LEVEL=warn"}
-	return cmd
-}
-
-// set writes n small migrations.
-func (b *bench) set(n int) string {
-	dir := filepath.Join(b.dir, fmt.Sprint("set", n))
+// folder writes files into a new folder.
+func (b *bench) folder(name string, files map[string]string) string {
+	dir := filepath.Join(b.dir, name)
 	b.must(os.MkdirAll(dir, 0o755))
-	for i := 1; i <= n; i++ {
-		sql := fmt.Sprintf("create table t%d (id int primary key, v text);\n", i)
-		b.must(os.WriteFile(filepath.Join(dir, fmt.Sprintf("%06d_t.up.sql", i)), []byte(sql), 0o644))
+	for file, text := range files {
+		b.must(os.WriteFile(filepath.Join(dir, file), []byte(text), 0o644))
 	}
 	return dir
 }
 
-const header = "\n| | n | time, %s | median / floor | peak MiB |\n| --- | --- | --- | --- | --- |\n"
-
-func (b *bench) idle() {
-	fmt.Fprintf(&b.out, "\n## Start with nothing to do\n"+header, "ms")
-	floor := &sample{name: "floor: pgx connect, one query"}
-	all := []*sample{floor}
-	type contestant struct {
-		s   *sample
-		url string
-		set string
-	}
-	var cs []contestant
-	for _, n := range []int{50, 1000, 10000} {
-		url, set := b.pg.NewDatabase(b.scope), b.set(n)
-		b.timed(&sample{}, b.schemagate(url, set, "up"))
-		s := &sample{name: fmt.Sprintf("schemagate up, %d migrations applied", n)}
-		cs, all = append(cs, contestant{s, url, set}), append(all, s)
-	}
-	for range 30 {
-		b.timed(floor, exec.Command(b.floor, cs[0].url))
-		for _, c := range cs {
-			b.timed(c.s, b.schemagate(c.url, c.set, "up"))
-		}
-	}
-	for _, s := range all {
-		b.out.WriteString(s.row(time.Millisecond, floor))
-	}
-}
-
-func (b *bench) thousand() {
-	fmt.Fprintf(&b.out, "\n## Apply 1,000 small migrations to an empty database\n"+header, "s")
-	set := b.set(1000)
-	var script bytes.Buffer
-	files, err := filepath.Glob(filepath.Join(set, "*.sql"))
-	b.must(err)
-	for _, f := range files {
-		text, err := os.ReadFile(f)
-		b.must(err)
-		fmt.Fprintf(&script, "begin;\n%scommit;\n", text)
-	}
-	path := filepath.Join(b.dir, "thousand.sql")
-	b.must(os.WriteFile(path, script.Bytes(), 0o644))
-	psql, ours := &sample{name: "floor: psql, 1,000 transactions"}, &sample{name: "schemagate up"}
-	one := &sample{name: "schemagate up, SCHEMAGATE_TRANSACTION=release"}
-	for range 5 {
-		b.timed(psql, exec.Command("psql", "-q", "-v", "ON_ERROR_STOP=1", "-f", path, b.pg.NewDatabase(b.scope)))
-		b.timed(ours, b.schemagate(b.pg.NewDatabase(b.scope), set, "up"))
-		b.timed(one, b.schemagate(b.pg.NewDatabase(b.scope), set, "up", "--transaction=release"))
-	}
-	for _, s := range []*sample{psql, ours, one} {
-		b.out.WriteString(s.row(time.Second, psql))
+// once runs a command that has to end well.
+func (b *bench) once(cmd *exec.Cmd) {
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Run(); err != nil {
+		b.scope.Fatalf("%s: %v\n%s", strings.Join(cmd.Args, " "), err, out.String())
 	}
 }

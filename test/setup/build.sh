@@ -1,7 +1,7 @@
 #!/bin/sh
 # Builds a test server unless that was done before, and prints the path of its binary:
 #     build.sh consul|ferretdb CACHE_FOLDER
-# or a migration tool that the tests compare with: migrate, goose, dbmate, tern.
+# or a migration tool that the tests compare with: migrate, goose, gooselock, dbmate, tern.
 # Consul takes minutes the first time, so the build is niced. Several callers may ask at once: one builds, the others wait.
 set -eu
 trap 'exit 130' INT TERM
@@ -12,9 +12,9 @@ bin=$(cd "$2/bin" && pwd)
 
 case $name in
 consul | ferretdb) from=$name ;;
-migrate | goose | dbmate | tern) from=peers ;;
+migrate | goose | gooselock | dbmate | tern) from=peers ;;
 *)
-	echo "build.sh: unknown '$name'; known are consul, ferretdb, migrate, goose, dbmate and tern" >&2
+	echo "build.sh: unknown '$name'; known are consul, ferretdb, migrate, goose, gooselock, dbmate and tern" >&2
 	exit 64
 	;;
 esac
@@ -44,7 +44,7 @@ if [ "$from" != ferretdb ]; then
 	consul) package=github.com/hashicorp/consul ;;
 	migrate) package='-tags=postgres,mysql,sqlite github.com/golang-migrate/migrate/v4/cmd/migrate' ;;
 	goose) package='-tags=no_clickhouse,no_libsql,no_mssql,no_vertica,no_ydb github.com/pressly/goose/v3/cmd/goose' ;;
-	dbmate) package=./dbmate ;;
+	dbmate | gooselock) package=./$name ;;
 	tern) package=github.com/jackc/tern/v2 ;;
 	esac
 	# shellcheck disable=SC2086 # tags and package are two words

@@ -1,4 +1,4 @@
-// Command floor is what no start on PostgreSQL can be quicker than: it connects, asks one question, and ends.
+// Command pgfloor is what no start on PostgreSQL can be quicker than: it connects, asks one question, and ends.
 package main
 
 import (

@@ -1,0 +1,118 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// report is what is written in the end.
+type report struct {
+	head  string
+	body  bytes.Buffer
+	aims  []string
+	plots map[string]string
+}
+
+func (r *report) printf(format string, args ...any) { fmt.Fprintf(&r.body, format, args...) }
+
+// title begins a scenario.
+func (r *report) title(title, note string) { r.printf("\n## %s\n\n%s\n\n", title, note) }
+
+// aim puts a figure beside what was aimed at. Nothing measured is not met.
+func (r *report) aim(what, aim, got string, met bool) {
+	verdict := "**not met**"
+	if met {
+		verdict = "met"
+	}
+	r.aims = append(r.aims, fmt.Sprintf("| %s | %s | %s | %s |\n", what, aim, got, verdict))
+}
+
+// plot keeps a picture that the report shows.
+func (r *report) plot(name string, p plot) {
+	if r.plots == nil {
+		r.plots = map[string]string{}
+	}
+	r.plots[name] = p.svg()
+	r.printf("\n![%s](%s.svg)\n", p.title, name)
+}
+
+func (r *report) text() string {
+	text := r.head
+	if len(r.aims) > 0 {
+		text += "\n## Aims\n\n| | aim | measured | |\n| --- | --- | --- | --- |\n" + strings.Join(r.aims, "")
+	}
+	return text + r.body.String()
+}
+
+// write writes all that there is so far.
+func (r *report) write(folder string) error {
+	if folder == "" {
+		return nil
+	}
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return err
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.plots)) {
+		if err := os.WriteFile(filepath.Join(folder, name+".svg"), []byte(r.plots[name]), 0o644); err != nil {
+			return err
+		}
+	}
+	return os.WriteFile(filepath.Join(folder, "RESULTS.md"), []byte(r.text()), 0o644)
+}
+
+// describe says when, where, and of what.
+func (r *report) describe(quick bool) {
+	version := func(name string, args ...string) string {
+		out, err := exec.Command(name, args...).Output()
+		if err != nil {
+			return "" // what is not installed has none
+		}
+		first, _, _ := strings.Cut(string(out), "\n")
+		return strings.TrimSpace(first)
+	}
+	load := strings.Fields(fileText("/proc/loadavg") + " ? ? ?")
+	var model, memory string
+	for line := range strings.Lines(fileText("/proc/cpuinfo")) {
+		if k, v, _ := strings.Cut(line, ":"); strings.TrimSpace(k) == "model name" {
+			model = strings.TrimSpace(v)
+		}
+	}
+	for line := range strings.Lines(fileText("/proc/meminfo")) {
+		if kib := 0; strings.HasPrefix(line, "MemTotal:") {
+			if _, err := fmt.Sscan(strings.TrimPrefix(line, "MemTotal:"), &kib); err == nil {
+				memory = fmt.Sprintf("%d GiB", kib>>20)
+			}
+		}
+	}
+	var peers []string
+	for line := range strings.Lines(fileText("test/peers/go.mod")) {
+		if f := strings.Fields(line); len(f) == 2 && strings.HasPrefix(f[1], "v") {
+			peers = append(peers, strings.Join(f, " "))
+		}
+	}
+	r.head = "# Results\n\nWritten by `make bench`. What is compared took turns within each round, on the same server and the same data. " +
+		"CPU and peak memory are medians. What is asked for in the table of aims and is not met is written so.\n"
+	if quick {
+		r.head += "\n**A quick run, to try the program: these figures mean nothing.**\n"
+	}
+	r.head += fmt.Sprintf("\n- begun %s; load average then %s %s %s\n- %s cores, %s, %s, Linux %s\n- %s; %s; Node %s; wrk of Debian\n- peers: %s; dbmate is its library with only two of its drivers; "+
+		"goose+lock is goose's library with its session lock, since its command line takes none; migrate-mongo from npm\n",
+		time.Now().UTC().Format("2006-01-02 15:04 UTC"), load[0], load[1], load[2], version("nproc"), model, memory, version("uname", "-r"),
+		version("go", "version"), version("psql", "--version"), version("node", "--version"), strings.Join(peers, ", "))
+}
+
+// fileText is a file's text; what can't be read is nothing.
+func fileText(path string) string {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return ""
+	}
+	return string(b)
+}

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"fmt"
+	"os/exec"
+	"time"
+)
+
+// start measures the commonest start of all: the database is as the release wants it.
+func (b *bench) start() {
+	b.title("Start with nothing to do", "The floor is a program that connects with pgx, asks `select 1`, and ends. The migrations are applied before; they add a row each.")
+	axis, rounds := []int{50, 1000, 10000}, b.n(30, 3)
+	if b.quick {
+		axis = []int{5, 50}
+	}
+	tools := b.tools()
+	lines := make([][]float64, len(tools))
+	var names []string
+	var floorLine []float64
+	var ours []time.Duration
+	for _, n := range axis {
+		b.printf("\n%d migrations applied:\n\n", n)
+		floor := &sample{name: "floor: pgx connect, one query"}
+		all := []*sample{floor}
+		empty := b.database()
+		contestants := []func(){func() { b.timed(floor, exec.Command(b.program("pgfloor"), empty)) }}
+		for _, t := range tools {
+			set := b.set(t, fmt.Sprint("rows", n), n, func(i int) string {
+				if i == 1 {
+					return "create table seen (id int);\n"
+				}
+				return fmt.Sprintf("insert into seen values (%d);\n", i)
+			})
+			url := b.database()
+			b.hasten(url, func() { b.once(t.cmd(url, set)) })
+			s := &sample{name: t.name, peer: !t.ours}
+			all = append(all, s)
+			contestants = append(contestants, func() { b.timed(s, t.cmd(url, set)) })
+		}
+		turns(rounds, contestants)
+		b.table(time.Millisecond, all)
+		names = append(names, fmt.Sprint(n))
+		floorLine = append(floorLine, ms(floor.median()))
+		for i, s := range all[1:] {
+			lines[i] = append(lines[i], ms(s.median()))
+		}
+		us, peer := all[1].median(), best(all)
+		ours = append(ours, us)
+		b.aim(fmt.Sprintf("start, %d applied", n), "at most 1.3 times the floor", ratio(us, floor.median()), us <= floor.median()*13/10)
+		b.aim(fmt.Sprintf("start, %d applied", n), "faster than every peer", fmt.Sprintf("%s ms, %s %s ms", in(time.Millisecond, us), peer.name, in(time.Millisecond, peer.median())), us < peer.median())
+	}
+	last := len(ours) - 1
+	b.aim("start", "flat in the number of migrations (within 10 %)", ratio(ours[last], ours[0])+" times the time at "+names[last]+" as at "+names[0], ours[last] <= ours[0]*11/10)
+	p := plot{title: "Start with nothing to do: median wall time", unit: "ms", axis: names, axisName: "migrations applied"}
+	for i, t := range tools {
+		p.series = append(p.series, series{name: t.name, values: lines[i], ours: t.ours})
+	}
+	p.series = append(p.series, series{name: "floor", values: floorLine})
+	b.plot("start", p)
+}
+
+func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
+// hasten lets what is only preparation not wait for the disk.
+func (b *bench) hasten(url string, do func()) {
+	b.psql(url, "do $$begin execute format('alter database %I set synchronous_commit = off', current_database()); end$$")
+	do()
+	b.psql(url, "do $$begin execute format('alter database %I reset synchronous_commit', current_database()); end$$")
+	b.psql(url, "vacuum analyze")
+}
