@@ -26,8 +26,8 @@ func (b *bench) slowSet(seconds float64) string {
 type crowded struct {
 	good, most, commits int
 	ends                []time.Time
-	ended, complete     time.Time   // the migration; our last event
-	took, work          float64     // seconds: the migration, and the part of it after its sleep
+	ended, complete     time.Time // the migration; our last event
+	took, work          float64   // seconds: the migration, and the part of it after its sleep
 }
 
 // span is when the first and the last replica ended, from a moment on. Its exit is how up says that the gate is open.

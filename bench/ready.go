@@ -47,7 +47,7 @@ func (b *bench) ready() {
 	databases := []string{"", openURL, closedURL}
 	var quiet [3]float64
 	for i := 1; i < 3; i++ {
-		quiet[i] = b.transactions(databases[i], func() { time.Sleep(time.Duration(idle) * time.Second) })
+		quiet[i] = b.transactions(databases[i], func() { <-time.After(time.Duration(idle) * time.Second) })
 	}
 	var contestants []func()
 	for i, l := range loads {
@@ -115,7 +115,7 @@ func (b *bench) stop(cmd *exec.Cmd) {
 
 // probe waits until /readyz answers so.
 func (b *bench) probe(addr string, status int) {
-	for until := time.Now().Add(time.Minute); time.Now().Before(until); time.Sleep(50 * time.Millisecond) {
+	for until := time.Now().Add(time.Minute); time.Now().Before(until); <-time.After(50 * time.Millisecond) {
 		r, err := http.Get("http://" + addr + "/readyz")
 		if err != nil {
 			continue
@@ -153,6 +153,6 @@ func (b *bench) transactions(url string, meanwhile func()) float64 {
 	}
 	before, began := count(), time.Now()
 	meanwhile()
-	time.Sleep(1100 * time.Millisecond)
+	<-time.After(1100 * time.Millisecond)
 	return float64(count()-before) / time.Since(began).Seconds()
 }

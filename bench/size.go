@@ -90,6 +90,6 @@ func (b *bench) waiting(patience time.Duration) memory {
 	follower, heard := start()
 	defer b.stop(follower)
 	b.await(heard, "waiting")
-	time.Sleep(patience)
+	<-time.After(patience)
 	return b.memory(follower.Process.Pid)
 }

@@ -24,6 +24,7 @@ needs=(
 	'/usr/bin/promtool                 prometheus'  # checks the metrics and the dashboard
 	'/usr/bin/chromium                 chromium'    # opens the page
 	'/usr/sbin/haproxy                 haproxy'     # balances the rolling deploy
+	'/usr/bin/wrk                      wrk'         # loads the probes in make bench
 	'/usr/bin/alembic                  alembic'     # a migrator that is not ours
 	'/usr/lib/python3/dist-packages/psycopg2  python3-psycopg2'
 )
