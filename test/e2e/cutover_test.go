@@ -109,3 +109,43 @@ func TestACommandCutsOver(t *testing.T) {
 	serves.Signal(syscall.SIGTERM)
 	serves.Exits(143)
 }
+
+// A leader that dies in the midst of a cutover is replaced by another replica of its release; where there is none, the older
+// release takes its gate back.
+func TestACutoverWhoseLeaderDies(t *testing.T) {
+	first := harness.Files{"0001_a.up.sql": "CREATE TABLE a (x int);"}
+	second := first.And(harness.Files{"0002_rename.up.sql": "-- schemagate: phase=cutover\nALTER TABLE a RENAME COLUMN x TO y;"})
+	for name, others := range map[string]int{"with others of its release": 2, "alone": 0} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			old := newStage(t, first).with("SCHEMAGATE_DRAIN=5s", "SCHEMAGATE_REPLICA=older")
+			args, mark := old.serving()
+			serves := old.Start(args...)
+			serves.Await(harness.Msg("gate open, starting the app"))
+			next := old.folder(second)
+			leader := next.with("SCHEMAGATE_REPLICA=newer").Start("up")
+			leader.Await(harness.Msg("term minted"))
+			rest := next.StartMany(others, "up")
+			leader.Await(harness.Msg("cutover announced"))
+			serves.Await(harness.Msg("gate closed"))
+			leader.Kill()
+			harness.ExitAll(t, 0, rest...)
+			if others > 0 {
+				serves.Await("the schema has left everything before 0002 behind")
+				serves.Signal(syscall.SIGTERM)
+				serves.Exits(143)
+				return
+			}
+			serves.Await(harness.Msg("gate open again"))
+			serves.Await(harness.Msg("gate open again, starting the app"))
+			harness.Until(t, "the old app runs again", func() bool { return lines(mark) == 2 })
+			if got := old.applied(); got != "0001" {
+				t.Errorf("applied %q", got)
+			}
+			next.Up() // a later try succeeds
+			serves.Await("the schema has left everything before 0002 behind")
+			serves.Signal(syscall.SIGTERM)
+			serves.Exits(143)
+		})
+	}
+}
