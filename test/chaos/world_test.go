@@ -29,6 +29,7 @@ type world struct {
 	*worker
 	t       *testing.T
 	ctx     context.Context // ends with the run: nothing is held any longer
+	cancel  context.CancelFunc
 	plan    plan
 	stage   *stage
 	cprox   *servers.TCPProxy // to Consul
@@ -64,13 +65,13 @@ func (w *worker) run(t *testing.T, p plan) (missed string) {
 	ctx, cancel := context.WithCancel(context.Background())
 	s := newStage(t, w.pg.NewDatabase(t), set())
 	s.Program = w.program
-	world := &world{worker: w, t: t, ctx: ctx, plan: p, stage: s, hits: make(chan hit, len(p.faults))}
+	world := &world{worker: w, t: t, ctx: ctx, cancel: cancel, plan: p, stage: s, hits: make(chan hit, len(p.faults))}
 	s.Psql("CREATE TABLE effects (version text);\n" + witness)
 	if p.consul {
 		world.cprox = servers.Proxy(t, w.consul.Addr())
 		s.Env = append(s.Env, fmt.Sprintf("SCHEMAGATE_ELECTION=consul://%s/chaos/%d/%d", world.cprox.Addr(), p.seed, time.Now().UnixNano()))
 	}
-	t.Cleanup(func() { // before the proxies wait for their connections
+	t.Cleanup(func() {
 		cancel()
 		world.checked.Wait()
 		if t.Failed() {
@@ -106,6 +107,7 @@ func (w *worker) run(t *testing.T, p plan) (missed string) {
 func (w *world) launch() *node {
 	w.t.Helper()
 	n := &node{w: w, proxy: servers.Proxy(w.t, w.pg.Addr()), toward: -1}
+	w.t.Cleanup(w.cancel) // before the proxy waits for its connections
 	n.proxy.Intercept(n.intercept)
 	n.Replica = w.stage.at(n.proxy.Through(w.stage.URL)).with(fmt.Sprintf("SCHEMAGATE_REPLICA=replica-%d", len(w.nodes)+1)).Start("up")
 	w.nodes = append(w.nodes, n)
