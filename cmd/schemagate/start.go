@@ -162,7 +162,10 @@ func (c *cli) runApp(cmd *cobra.Command, args []string) error {
 		defer close(watched)
 		k.run.Watch(ctx)
 	}()
-	code, err := child.run(cmd.Context())
+	code, err := 0, context.Cause(waiting)
+	if err == nil { // else a signal came since the gate opened, which nobody would tell the app of
+		code, err = child.run(cmd.Context())
+	}
 	cancel()
 	<-watched
 	moved()

@@ -95,7 +95,7 @@ func TestWrongUsage(t *testing.T) {
 		{[]string{"up", "--http-token=topsecret"}, "use SCHEMAGATE_HTTP_TOKEN or SCHEMAGATE_HTTP_TOKEN_FILE"},
 		{[]string{"down", "0"}, "N is a whole number from 1"},
 		{[]string{"down", "x"}, "use --to VERSION"},
-		{[]string{"down", "2", "--to", "1"}, "takes one of"},
+		{[]string{"down", "2", "--to", "1"}, "not both"},
 		{[]string{"resolve"}, "schemagate resolve: "},
 		{[]string{"resolve", "1"}, "give one of --applied, --retry and --from-statement K"},
 		{[]string{"resolve", "1", "--applied", "--retry"}, "give one of"},
