@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -335,4 +337,54 @@ func TestBackgroundBackfillDelaysNoDeploy(t *testing.T) {
 	next.Expect(0, "up", "--background")
 	s.isApplied("0002")
 	s.filledOnce(20_000)
+}
+
+// What was rolled back moves again from the start, and the pause file holds it for as long as it is there.
+func TestBackfillRolledBackMovesAgain(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "pause")
+	s := newStage(t, filling(3000, `where="cents is null"`).And(harness.Files{"0002_cents.down.sql": "UPDATE items SET cents = NULL;\n"})).with("SCHEMAGATE_PAUSE_FILE=" + file)
+	s.Up()
+	s.Expect(0, "down")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r := s.Start("up", "--again")
+	r.Await(`"reason":"the pause file ` + file)
+	if got := s.Psql("select count(*) from items where cents is not null"); got != "0" {
+		t.Errorf("%s rows were moved in spite of the pause file", got)
+	}
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	r.Exits(0)
+	if got := s.Psql("select count(*), min(changed), max(changed) from items where cents is not null"); got != "3000|2|2" {
+		t.Errorf("rows, fewest and most changes: %s", got)
+	}
+}
+
+// A contract waits for the background backfill before it in the set.
+func TestAContractWaitsForABackgroundBackfill(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, background(2000, "size=100").And(harness.Files{"0003_drop.up.sql": "-- schemagate: phase=contract after=0002\nALTER TABLE items DROP COLUMN price;\n"}))
+	s.Up()
+	if plan := s.Expect(0, "plan"); !strings.Contains(plan.Out.Text(), "0003_drop does not gate this release; it waits for 0002_cents to be applied") {
+		t.Errorf("the plan: %s", plan)
+	}
+	s.Expect(0, "up", "--contract")
+	if got := s.applied(); got != "0001" {
+		t.Errorf("applied %q before the data is moved", got)
+	}
+	s.Expect(0, "up", "--background", "--contract")
+	if got := s.applied(); got != "0001 0002 0003" {
+		t.Errorf("applied %q", got)
+	}
+}
+
+// `schemagate test` moves a scratch database's rows in batches, again after the way back.
+func TestBackfillIsProved(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, filling(300, `where="cents is null"`).And(harness.Files{"0001_items.down.sql": "DROP TABLE items;\n", "0002_cents.down.sql": "UPDATE items SET cents = NULL;\n",
+		"0002_cents.check.sql": "SELECT count(*) = 300 FROM items WHERE cents IS NOT NULL;\n"}))
+	s.Expect(0, "test")
 }
