@@ -49,7 +49,7 @@ func dataRules() []Rule {
 		Lock: rowExclusive, Blocks: "every writer of a row, until the end of the transaction",
 		Why: "Each row stays locked until the last one is written, the table grows by as much again, and a failure loses all of it. A WHERE that only joins or tests for NULL is " +
 			"taken for the whole table.",
-		Safe: "a backfill: batches, each in its own transaction (the directive is PostgreSQL's; elsewhere ranges of keys, in a no-transaction file)",
+		Safe: "a backfill: batches, each in its own transaction",
 		Bad:  "UPDATE orders SET channel_code = 0 WHERE channel_code IS NULL;",
 		Good: []string{"-- schemagate: backfill table=orders key=id where=\"channel_code IS NULL\"\nUPDATE orders SET channel_code = 0 WHERE :batch;"},
 	}, {
