@@ -15,10 +15,12 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/schemagate/schemagate/test/servers"
@@ -89,6 +91,13 @@ func run() error {
 		*out = "bench"
 	}
 	defer b.scope.Close()
+	interrupted := make(chan os.Signal, 1)
+	signal.Notify(interrupted, os.Interrupt, syscall.SIGTERM)
+	go func() { // as long as the program
+		<-interrupted
+		b.scope.Close() // what it started
+		os.Exit(130)
+	}()
 	b.prepare()
 	var failed error
 	for _, s := range chosen {

@@ -14,6 +14,8 @@ type tool struct {
 	ours bool
 	file func(i int, sql string) (name, text string)
 	cmd  func(url, dir string) *exec.Cmd
+	// force records n migrations as applied, for a tool that would take many minutes to apply thousands.
+	force func(url, dir string, n int) *exec.Cmd
 }
 
 // schemagate is our command.
@@ -33,16 +35,19 @@ func (b *bench) tools() []tool {
 		return func(url, dir string) *exec.Cmd { return exec.Command(path, args(path, url, dir)...) }
 	}
 	return []tool{
-		{"schemagate", true, upAndDown, func(url, dir string) *exec.Cmd { return b.schemagate(url, dir, "up") }},
-		{"golang-migrate", false, upAndDown, peer("migrate", func(_, url, dir string) []string { return []string{"-path", dir, "-database", url, "up"} })},
-		{"goose", false, goose, peer("goose", func(_, url, dir string) []string { return []string{"-dir", dir, "postgres", url, "up"} })},
-		{"goose+lock", false, goose, peer("gooselock", func(_, url, dir string) []string { return []string{url, dir} })},
+		{"schemagate", true, upAndDown, func(url, dir string) *exec.Cmd { return b.schemagate(url, dir, "up") }, nil},
+		{"golang-migrate", false, upAndDown, peer("migrate", func(_, url, dir string) []string { return []string{"-path", dir, "-database", url, "up"} }),
+			func(url, dir string, n int) *exec.Cmd {
+				return exec.Command(servers.Peer(b.scope, "migrate"), "-path", dir, "-database", url, "force", fmt.Sprint(n))
+			}},
+		{"goose", false, goose, peer("goose", func(_, url, dir string) []string { return []string{"-dir", dir, "postgres", url, "up"} }), nil},
+		{"goose+lock", false, goose, peer("gooselock", func(_, url, dir string) []string { return []string{url, dir} }), nil},
 		{"tern", false, func(i int, sql string) (string, string) { return fmt.Sprintf("%05d_t.sql", i), sql },
-			peer("tern", func(_, url, dir string) []string { return []string{"migrate", "-m", dir, "--conn-string", url} })},
+			peer("tern", func(_, url, dir string) []string { return []string{"migrate", "-m", dir, "--conn-string", url} }), nil},
 		{"dbmate", false, func(i int, sql string) (string, string) {
 			return fmt.Sprintf("20240101%06d_t.sql", i), "-- migrate:up\n" + sql + "\n-- migrate:down\n"
 		},
-			peer("dbmate", func(_, url, dir string) []string { return []string{"--url", url, "--migrations-dir", dir, "migrate"} })},
+			peer("dbmate", func(_, url, dir string) []string { return []string{"--url", url, "--migrations-dir", dir, "migrate"} }), nil},
 	}
 }
 

@@ -9,15 +9,14 @@ import (
 	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
-// readAWS goes the SDK's usual ways: environment, shared files, web identity, container, instance; AWS_ENDPOINT_URL and its kin.
+// readAWS goes the SDK's usual ways, see awsConfig.
 func readAWS(ctx context.Context, r reference) (string, error) {
-	cfg, err := config.LoadDefaultConfig(ctx, config.WithRegion(r.region))
+	cfg, err := awsConfig(r.region)
 	if err != nil {
 		return "", fmt.Errorf("%w: the AWS configuration: %w", ErrReference, err)
 	}
