@@ -106,9 +106,9 @@ with)
 	export DOCKER_HOST=unix://$run/docker.sock DOCKER_BUILDKIT=1 COMPOSE_DOCKER_CLI_BUILD=1 DOCKER_CONFIG=$run/config
 	# Debian's client fits Debian's engine; another one may come first on PATH.
 	export PATH=$here/bin:$PATH
-	start || exit $?
 	trap stop EXIT
 	trap 'exit 130' INT TERM
+	start || exit $?
 	# Outside of the namespace: what is missing has to be fetched.
 	"$here/images.sh" all 9>&-
 	SCHEMAGATE_TEST_ENGINE=$run nsenter --net=/run/netns/$netns "$@" <&0 9>&- &
