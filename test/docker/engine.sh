@@ -4,7 +4,7 @@
 # Its images stay in the test cache.
 #     engine.sh with CMD...     start it, make the base images, run the command beside it, stop it
 #     engine.sh setup           install what it needs (as root on Debian)
-# Exit code 77: no engine can run here, and the reason was said.
+# Exit code 77: no engine can run here, or its base images can't be made; the reason was said.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cache=${SCHEMAGATE_TEST_CACHE:-$here/../../.cache}
@@ -110,7 +110,7 @@ with)
 	trap 'exit 130' INT TERM
 	start || exit $?
 	# Outside of the namespace: what is missing has to be fetched.
-	"$here/images.sh" all 9>&-
+	"$here/images.sh" all 9>&- || { say "the base images can't be made here"; exit 77; }
 	SCHEMAGATE_TEST_ENGINE=$run nsenter --net=/run/netns/$netns "$@" <&0 9>&- &
 	trap 'kill -TERM $! && wait $! || exit 143' INT TERM
 	wait $!
