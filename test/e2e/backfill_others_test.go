@@ -11,6 +11,7 @@ import (
 	"go.mongodb.org/mongo-driver/mongo"
 
 	"github.com/schemagate/schemagate/test/harness"
+	"github.com/schemagate/schemagate/test/servers"
 )
 
 func TestMariaDBBackfillIsExactWhileItsLeadersAreKilled(t *testing.T) {
@@ -191,4 +192,45 @@ func TestMongoBackfillSaysWhatIsWrong(t *testing.T) {
 	s.Expect(70, "up").Says("20240101000000-full.js:3: no such luck")
 	s, _ = mongoBackfill(t, 5, "0001_full.up.json", `{"backfill": {"collection": "users", "filter": {"full": {"$exists": false}}, "update": {"$set": {"fll": 1}}}}`)
 	s.Expect(70, "up").Says("0001_full.up.json:1: the filter still finds all 5 documents of the first batch after their change")
+}
+
+// What the operator says of a background backfill counts on every database, before it begins and between its batches.
+func TestOperatorsWordOnEveryDatabase(t *testing.T) {
+	t.Parallel()
+	const cents = "-- schemagate: backfill table=items key=id where='cents is null' background\nUPDATE items SET cents = 1 WHERE :batch;\n"
+	const items = "CREATE TABLE items (id int NOT NULL PRIMARY KEY, cents int);\nINSERT INTO items (id) VALUES (1), (2), (3);\n"
+	for name, open := range map[string]func(*testing.T) *stage{
+		"PostgreSQL through Consul": func(t *testing.T) *stage {
+			return newStage(t, harness.Files{"0001_items.up.sql": items, "0002_cents.up.sql": cents}).with("SCHEMAGATE_ELECTION=consul://" + servers.Consul(t).Addr() + "/app")
+		},
+		"MariaDB": func(t *testing.T) *stage {
+			return onMaria(t, harness.Files{"0001_items.up.sql": items, "0002_cents.up.sql": cents}).stage
+		},
+		"SQLite": func(t *testing.T) *stage {
+			return stageOn(t, "sqlite:"+filepath.Join(t.TempDir(), "app.db"), harness.Files{"0001_items.up.sql": items, "0002_cents.up.sql": cents})
+		},
+		"FerretDB": func(t *testing.T) *stage {
+			s, _ := mongoBackfill(t, 5, "0002_cents.up.json", `{"backfill": {"collection": "users", "filter": {"cents": {"$exists": false}}, "update": {"$set": {"cents": 1}}, "background": true}}`)
+			return s
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := open(t)
+			s.Up().Says("1 background migration(s) left")
+			s.Expect(0, "pause", "2")
+			paused := s.Start("up", "--background")
+			paused.Await(`"reason":"schemagate pause by `)
+			s.Expect(0, "cancel", "2")
+			paused.Exits(70)
+			paused.Says("cancelled: 0002_cents")
+			s.Expect(70, "up", "--background").Says("failed, were cancelled or are on hold")
+			s.Expect(0, "resume", "2")
+			s.Expect(0, "up", "--background")
+			if st := s.Expect(0, "status"); !strings.Contains(st.Out.Text(), "done") || strings.Contains(st.Out.Text(), "deferred") {
+				t.Errorf("status: %s", st)
+			}
+			s.Expect(65, "cancel", "2").Says("it is done")
+		})
+	}
 }
