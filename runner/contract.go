@@ -232,6 +232,11 @@ func (r *Runner) watchContract(ctx context.Context, w *vigilance) {
 		select {
 		case err := <-w.done:
 			w.done = nil
+			w.failures++
+			if err == nil || errors.Is(err, ErrWaits) {
+				w.failures = 0
+			}
+			w.again = time.Now().Add(r.backoff(w.failures, time.Minute, time.Hour))
 			if err != nil && ctx.Err() == nil {
 				r.Log.Warn("contract", zap.Error(err))
 			}
@@ -264,7 +269,7 @@ func (r *Runner) watchContract(ctx context.Context, w *vigilance) {
 		r.Log.Info("contract migration", zap.String("migration", w.next.ID()), zap.String("waits_for", why))
 		r.observe(func(n *Snapshot) { n.Plan = n.Plan.waiting(w.next.Version, why) })
 	}
-	if why != "" && !w.raised { // else the census lowers the floor again
+	if why != "" && !w.raised || w.failures > 0 && time.Now().Before(w.again) { // a raised floor is lowered by the census
 		return
 	}
 	sub, err := r.Beside()

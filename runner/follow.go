@@ -189,7 +189,7 @@ func (r *Runner) concerns(failures []database.Event) *database.Event {
 		if f.Version == "" && f.Digest == r.Set.Digest {
 			return &failures[i]
 		}
-		if m, ok := r.Set.Find(f.Version); ok && f.Version != "" && m.Checksum == f.Checksum {
+		if m, ok := r.Set.Find(f.Version); ok && f.Version != "" && m.Checksum == f.Checksum && !deferred(m) {
 			return &failures[i]
 		}
 	}

@@ -228,6 +228,11 @@ func (r *Runner) failed(ctx context.Context, st Step, err error) election.Event 
 		}
 		r.Log.Warn("the failure could not be recorded", zap.Error(rerr))
 	}
+	if r.goal.judge != nil { // a contract that failed asks for no floor
+		if lerr := r.lowerFloor(context.WithoutCancel(ctx)); lerr != nil {
+			r.Log.Warn("the floor could not be lowered; the next replica that watches does it", zap.Error(lerr))
+		}
+	}
 	return r.event(election.Broke)
 }
 

@@ -140,3 +140,20 @@ func TestAContractCountsWhatIsLeftUnderItsOwnLock(t *testing.T) {
 		t.Errorf("applied %q", got)
 	}
 }
+
+// A contract that fails concerns nobody's gate, and leaves no floor behind.
+func TestAContractThatFailsShutsNobodyOut(t *testing.T) {
+	t.Parallel()
+	old := newStage(t, beforeDrop)
+	next := old.folder(beforeDrop.And(harness.Files{"0002_drop.up.sql": "-- schemagate: phase=contract\nALTER TABLE a DROP COLUMN x;\nSELECT 1/0;"}))
+	newer := next.Start("sidecar")
+	newer.Await(harness.Msg("contract\",\"")) // what came of it
+	newer.Await("division by zero")
+	next.Up()
+	old.Up() // the floor is lowered again
+	if got := next.Psql("select count(*) from schemagate_history where kind = 'failed'"); got != "1" {
+		t.Errorf("%s failures on record: it is not to be tried again at once", got)
+	}
+	newer.Signal(syscall.SIGTERM)
+	newer.Exits(143)
+}
