@@ -15,7 +15,7 @@ GOLANGCI_LINT_VERSION := v2.15.0
 PLATFORMS ?= linux/amd64 linux/arm64 darwin/arm64
 BIN := $(or $(SCHEMAGATE_TEST_CACHE),$(CURDIR)/.cache)/bin
 
-.PHONY: help setup build test e2e lint setup-lint fuzz chaos bench release demo clean
+.PHONY: help setup build test e2e e2e-kube lint setup-lint fuzz chaos bench release demo clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,13 @@ e2e: ## image, Compose and Swarm in a Docker engine of their own (as root on Deb
 	@$(MAKE) --no-print-directory setup
 	go test -count=1 ./test/docker # compiles outside of the engine's namespace, which has no network
 	test/docker/engine.sh with go test -count=1 -v -timeout 1h -run '$(E2E)' ./test/docker
+
+e2e-kube: ## the manifests and the chart on a real single-node Kubernetes, built from Go modules (as root on Debian; long)
+	@$(MAKE) --no-print-directory setup
+	test/kubernetes/build.sh node
+	test/kubernetes/build.sh helm
+	go test -count=1 ./test/kubernetes # compiles outside of the namespaces, which have no network
+	test/docker/engine.sh with test/kubernetes/cluster.sh with go test -count=1 -v -timeout 1h ./test/kubernetes
 
 lint: ## golangci-lint where installed (make setup-lint), else go vet
 	@if [ -x $(BIN)/golangci-lint ]; then $(BIN)/golangci-lint run ./...; \
