@@ -217,8 +217,11 @@ type vigilance struct {
 	told  string
 	// raised: the floor stands higher than what is in force asks for: a contract's leader ended between floor and contract.
 	raised bool
-	rounds int        // of watching
-	done   chan error // of the contract under way; nil where there is none
+	rounds int // of watching
+	// failures in a row of the contract itself; it is tried again later each time.
+	failures int
+	again    time.Time
+	done     chan error // of the contract under way; nil where there is none
 }
 
 // showEvery is how many rounds pass between readings of the registry that are only for showing: hundreds of replicas would
