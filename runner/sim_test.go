@@ -154,12 +154,18 @@ func misbehave(rng *rand.Rand, nodes []*node, quiet func() bool) {
 }
 
 // TestSimulation drives the runner, the election core and the lease elector through seeded faults in fake time.
-// SCHEMAGATE_TEST_SEED replays one seed, SCHEMAGATE_TEST_SEEDS sets how many are run.
 func TestSimulation(t *testing.T) {
-	first, count := uint64(1), uint64(2000)
+	count := uint64(2000)
 	if testing.Short() {
 		count = 200
 	}
+	everySeed(t, count, simulate, "crash", "pause", "cut off", "request lost", "reply lost", "statement ended")
+}
+
+// everySeed runs count seeds, and each of the faults must have taken effect in one. SCHEMAGATE_TEST_SEED replays one seed,
+// SCHEMAGATE_TEST_SEEDS sets how many are run.
+func everySeed(t *testing.T, count uint64, run func(*testing.T, uint64) (broken []string, hits map[string]int), faults ...string) {
+	first := uint64(1)
 	if s := os.Getenv("SCHEMAGATE_TEST_SEEDS"); s != "" {
 		count, _ = strconv.ParseUint(s, 10, 64)
 	}
@@ -169,20 +175,18 @@ func TestSimulation(t *testing.T) {
 	}
 	total := map[string]int{}
 	for seed := first; seed < first+count; seed++ {
-		broken, hits := simulate(t, seed)
+		broken, hits := run(t, seed)
 		for k, v := range hits {
 			total[k] += v
 		}
 		if len(broken) > 0 {
-			t.Fatalf("seed %d: %s\nreplay: SCHEMAGATE_TEST_SEED=%d go test -run TestSimulation ./runner", seed, strings.Join(broken, "\n"), seed)
+			t.Fatalf("seed %d: %s\nreplay: SCHEMAGATE_TEST_SEED=%d go test -run %s ./runner", seed, strings.Join(broken, "\n"), seed, t.Name())
 		}
 	}
 	t.Logf("%d seeds, faults that took effect: %v", count, total)
-	if count > 100 {
-		for _, fault := range []string{"crash", "pause", "cut off", "request lost", "reply lost", "statement ended"} {
-			if total[fault] == 0 {
-				t.Errorf("no seed met the fault %q: the simulation does not show what it is to show", fault)
-			}
+	for _, fault := range faults {
+		if count >= 100 && total[fault] == 0 {
+			t.Errorf("no seed met the fault %q: the simulation does not show what it is to show", fault)
 		}
 	}
 }

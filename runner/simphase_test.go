@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -230,34 +229,9 @@ func phases(t *testing.T, seed uint64) (broken []string, hits map[string]int) {
 	return broken, hits
 }
 
-// TestPhases drives the protocol of registry, floor and contract. SCHEMAGATE_TEST_SEED replays one seed.
+// TestPhases drives the protocol of registry, floor and contract.
 func TestPhases(t *testing.T) {
-	first, count := uint64(1), uint64(200)
-	if s := os.Getenv("SCHEMAGATE_TEST_PHASES"); s != "" {
-		count, _ = strconv.ParseUint(s, 10, 64)
-	}
-	if s := os.Getenv("SCHEMAGATE_TEST_SEED"); s != "" {
-		first, _ = strconv.ParseUint(s, 10, 64)
-		count = 1
-	}
-	total := map[string]int{}
-	for seed := first; seed < first+count; seed++ {
-		broken, hits := phases(t, seed)
-		for k, v := range hits {
-			total[k] += v
-		}
-		if len(broken) > 0 {
-			t.Fatalf("seed %d: %s\nreplay: SCHEMAGATE_TEST_SEED=%d go test -run TestPhases ./runner", seed, strings.Join(broken, "\n"), seed)
-		}
-	}
-	t.Logf("%d seeds, faults that took effect: %v", count, total)
-	if count >= 100 {
-		for _, fault := range []string{"crash", "pause", "failover", "outage", "request lost", "reply lost"} {
-			if total[fault] == 0 {
-				t.Errorf("no seed met the fault %q: the simulation does not show what it is to show", fault)
-			}
-		}
-	}
+	everySeed(t, 200, phases, "crash", "pause", "failover", "outage", "request lost", "reply lost")
 }
 
 // TestPhasesSeeWrongOrders: each step of the protocol, left out or moved, must turn the simulation red.
@@ -274,7 +248,7 @@ func TestPhasesSeeWrongOrders(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			out := mutant(t, "TestPhases", "SCHEMAGATE_TEST_PHASES=20000", changes...)
+			out := mutant(t, "TestPhases", "SCHEMAGATE_TEST_SEEDS=20000", changes...)
 			if !strings.Contains(out, "the contract was committed while") {
 				t.Fatalf("the simulation failed, but not for a release that does not fit:\n%s", out)
 			}
