@@ -2,7 +2,7 @@
 # A single-node Kubernetes for the tests alone: etcd, API server, controllers, scheduler, kubelet, kube-proxy and a containerd of its
 # own, all in a network namespace without a way out. Runs beside a Docker engine, which its images come from:
 #     test/docker/engine.sh with test/kubernetes/cluster.sh with CMD...
-# CMD runs in the node's namespace, with kubectl on PATH, and `load IMAGE...`, which takes images from the engine to the node.
+# CMD runs in the node's namespace, with kubectl and helm on PATH, and `load IMAGE...`, which takes images from the engine to the node.
 # Exit code 77: no node can run here, and the reason was said.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -168,6 +168,8 @@ start() {
 	access system:kube-proxy proxy.conf
 	access system:node:node1 kubelet.conf
 	printf '#!/bin/sh\nexec %q --kubeconfig %s/admin.conf "$@"\n' "$bin/kubectl" $run >bin/kubectl
+	# Its own folders, and not those of whoever runs this.
+	printf '#!/bin/sh\nHOME=%s exec %q --kubeconfig %s/admin.conf "$@"\n' $run "$bin/helm" $run >bin/helm
 	printf '#!/bin/sh\nexec %q load "$@"\n' "$here/cluster.sh" >bin/load
 	chmod 755 bin/*
 	control_plane && node && return
@@ -236,8 +238,8 @@ with)
 	for need in containerd ctr runc iptables openssl /usr/lib/cni/bridge; do
 		command -v "$need" >/dev/null || { say "missing: $need (Debian: containerd runc iptables openssl containernetworking-plugins)"; exit 77; }
 	done
-	for need in hyperk etcd; do
-		[ -x "$cache/bin/$need" ] || { say "the node is not built: test/kubernetes/build.sh node"; exit 77; }
+	for need in hyperk etcd helm; do
+		[ -x "$cache/bin/$need" ] || { say "$need is not built: test/kubernetes/build.sh node, and helm"; exit 77; }
 	done
 	mkdir -p $run
 	exec 9>$run/lock

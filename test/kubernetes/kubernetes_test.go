@@ -31,6 +31,13 @@ func TestKubernetes(t *testing.T) {
 	p.does("kubectl apply -f deploy/kubernetes/postgres/postgres.yaml")
 	p.does("kubectl rollout status deployment/shop-db --timeout=10m")
 	p.does("kubectl exec -i deploy/shop-db -- psql -U postgres -d shop -v ON_ERROR_STOP=1 < deploy/kubernetes/postgres/users.sql")
+	// The same Secret, made as on a database of one's own.
+	for _, key := range []string{"migrate-url", "app-url"} {
+		url := regexp.MustCompile(key + `: (postgres://\S+)`).FindStringSubmatch(p.read("deploy/kubernetes/postgres/postgres.yaml"))
+		p.write(key, url[1]+"\n")
+	}
+	p.run("kubectl delete secret shop-database")
+	p.does("kubectl create secret generic shop-database --from-file=migrate-url --from-file=app-url")
 	p.does("kubectl apply -k deploy/kubernetes/init")
 	p.does(rollout)
 	p.applied(73)
@@ -90,6 +97,8 @@ func TestKubernetes(t *testing.T) {
 
 	p.killLeader()
 	p.jobForm()
+	p.recreated()
+	p.chart()
 }
 
 // nameTheDatabase does what a cluster's DNS would.
@@ -113,12 +122,17 @@ func (p *page) release(name, file, sql string) {
 // serving are the pods of that release, which have to be three and ready.
 func (p *page) serving(release string) string {
 	p.t.Helper()
-	const ready = `{range .items[?(@.status.containerStatuses[0].ready==true)]}{.metadata.name}{"\n"}{end}`
-	pods := p.run("kubectl get pods -l app.kubernetes.io/name=shop,app.kubernetes.io/version=" + release + " --sort-by=.metadata.name -o jsonpath='" + ready + "'")
+	pods := p.run(ready(release))
 	if n := len(strings.Fields(pods)); n != 3 {
 		p.t.Errorf("%d pods of release %s are ready:\n%s", n, release, pods)
 	}
 	return pods
+}
+
+// ready is the command that names a release's pods whose app is ready, those that are about to end, too.
+func ready(release string) string {
+	const names = `{range .items[?(@.status.containerStatuses[0].ready==true)]}{.metadata.name}{"\n"}{end}`
+	return "kubectl get pods -l app.kubernetes.io/name=shop,app.kubernetes.io/version=" + release + " --sort-by=.metadata.name -o jsonpath='" + names + "'"
 }
 
 // applied checks how many migrations the history has as applied, each of them once. The two contracts come when they may, and
@@ -217,5 +231,37 @@ func (p *page) jobForm() {
 	p.does("kubectl wait --for=condition=Complete job/shop-migrate --timeout=10m")
 	p.run(rollout)
 	p.serving("6")
+	p.applied(78)
+}
+
+// recreated: the strategy and what it allows to say come together.
+func (p *page) recreated() {
+	p.t.Helper()
+	p.run(`sed -i 's/"2"/"6"/; s/"3"/"6"/' deploy/kubernetes/init/kustomization.yaml`)
+	p.run("kubectl delete job shop-migrate")
+	p.run("kubectl apply -k deploy/kubernetes/recreate")
+	p.run(rollout)
+	p.serving("6")
+	const says = `kubectl get deployment shop -o jsonpath='{.spec.strategy.type} {.spec.template.spec.initContainers[0].env[?(@.name=="SCHEMAGATE_INIT_REPLICAS")].value}'`
+	if got := p.run(says); got != "Recreate stopped" {
+		p.t.Errorf("got %q", got)
+	}
+}
+
+// chart: what Helm makes of the chart runs, too.
+func (p *page) chart() {
+	p.t.Helper()
+	p.run("kubectl delete -k deploy/kubernetes/recreate")
+	p.until("the pods are gone", func() bool { return p.ask("kubectl get pod -l app.kubernetes.io/name=shop -o name; echo .") == "." })
+	values := "deploy/helm/schemagate/values.yaml"
+	p.write(values, strings.Replace(p.read(values), "hostAliases: []", "hostAliases: [{ip: "+database+", hostnames: [db]}]", 1))
+	p.does("helm upgrade --install shop deploy/helm/schemagate --wait --timeout 10m --set form=sidecar,image=shop:6 --set-string release=6")
+	// It is the same release again and again, so the old form's pods count for as long as they drain.
+	drained := func() bool { return len(strings.Fields(p.ask(ready("6")))) == 3 }
+	p.until("the sidecar form serves alone", drained)
+	for _, form := range []string{"entrypoint", "job", "init"} {
+		p.run("helm upgrade shop deploy/helm/schemagate --wait --timeout 10m --set form=" + form + ",image=shop:6 --set-string release=6")
+		p.until("the form "+form+" serves alone", drained)
+	}
 	p.applied(78)
 }
