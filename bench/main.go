@@ -45,7 +45,9 @@ type scenario struct {
 	run  func(*bench)
 }
 
-// scenarios are in the order of the report.
+// scenarioNames is the order of the report.
+var scenarioNames = []string{"start", "apply", "crowd", "takeover", "ready", "mongo", "size"}
+
 var scenarios = []scenario{
 	{"start", (*bench).start},
 	{"apply", (*bench).apply},
@@ -64,7 +66,7 @@ func main() {
 }
 
 func run() error {
-	only := flag.String("run", "", "the scenarios, with commas between: start, apply, crowd, takeover, ready, mongo, size")
+	only := flag.String("run", "", "some scenarios in this order, with commas between: "+strings.Join(scenarioNames, ","))
 	quick := flag.Bool("quick", false, "few rounds and small sets: figures that mean nothing")
 	crowd := flag.String("crowd", "50,100,200,300", "how many replicas at once")
 	out := flag.String("out", "", "the folder for RESULTS.md and the plots (bench for a whole run, else standard output)")
@@ -123,6 +125,7 @@ func (b *bench) guarded(s scenario) (err error) {
 			fmt.Fprintln(os.Stderr, err)
 		}
 	}()
+	b.begin(s.name)
 	s.run(b)
 	return nil
 }

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// load is what wrk said of one address.
-type load struct {
+// loaded is what wrk said of one address.
+type loaded struct {
 	name    string
 	status  int
 	perSec  []float64
@@ -42,7 +42,7 @@ func (b *bench) ready() {
 	b.probe(open.addr, http.StatusOK)
 	b.probe(closed.addr, http.StatusServiceUnavailable)
 
-	loads := []*load{{name: "floor: net/http, a constant", status: 200}, {name: "schemagate, gate open", status: 200}, {name: "schemagate, gate closed", status: 503}}
+	loads := []*loaded{{name: "floor: net/http, a constant", status: 200}, {name: "schemagate, gate open", status: 200}, {name: "schemagate, gate closed", status: 503}}
 	addresses := []string{"http://" + lines.Text() + "/", "http://" + open.addr + "/readyz", "http://" + closed.addr + "/readyz"}
 	databases := []string{"", openURL, closedURL}
 	var quiet [3]float64
@@ -128,7 +128,7 @@ func (b *bench) probe(addr string, status int) {
 	b.scope.Fatalf("/readyz of %s is not %d", addr, status)
 }
 
-func (b *bench) wrk(l *load, address string, seconds int) {
+func (b *bench) wrk(l *loaded, address string, seconds int) {
 	out, err := exec.Command("wrk", "-t2", "-c50", fmt.Sprintf("-d%ds", seconds), "--latency", address).CombinedOutput()
 	if err != nil {
 		b.scope.Fatalf("wrk: %v\n%s", err, out)

@@ -15,15 +15,36 @@ import (
 // report is what is written in the end.
 type report struct {
 	head  string
-	body  bytes.Buffer
-	aims  []string
+	parts map[string]*part // of each scenario
+	*part                  // of the one that runs
 	plots map[string]string
+}
+
+type part struct {
+	body bytes.Buffer
+	aims []string
+}
+
+// begin makes room for a scenario.
+func (r *report) begin(scenario string) {
+	if r.parts == nil {
+		r.parts, r.plots = map[string]*part{}, map[string]string{}
+	}
+	r.part = &part{}
+	r.parts[scenario] = r.part
 }
 
 func (r *report) printf(format string, args ...any) { fmt.Fprintf(&r.body, format, args...) }
 
-// title begins a scenario.
-func (r *report) title(title, note string) { r.printf("\n## %s\n\n%s\n\n", title, note) }
+// title begins a scenario's text.
+func (r *report) title(title, note string) {
+	r.printf("\n## %s\n\n%s\nBegun %s, load average %s.\n\n", title, note, time.Now().UTC().Format("15:04"), load())
+}
+
+// load is the machine's load averages.
+func load() string {
+	return strings.Join((strings.Fields(fileText("/proc/loadavg") + " ? ? ?"))[:3], " ")
+}
 
 // aim puts a figure beside what was aimed at. Nothing measured is not met.
 func (r *report) aim(what, aim, got string, met bool) {
@@ -36,19 +57,23 @@ func (r *report) aim(what, aim, got string, met bool) {
 
 // plot keeps a picture that the report shows.
 func (r *report) plot(name string, p plot) {
-	if r.plots == nil {
-		r.plots = map[string]string{}
-	}
 	r.plots[name] = p.svg()
 	r.printf("\n![%s](%s.svg)\n", p.title, name)
 }
 
+// text has the scenarios in the order of their list, however they were run.
 func (r *report) text() string {
-	text := r.head
-	if len(r.aims) > 0 {
-		text += "\n## Aims\n\n| | aim | measured | |\n| --- | --- | --- | --- |\n" + strings.Join(r.aims, "")
+	var aims, bodies string
+	for _, s := range scenarioNames {
+		if p := r.parts[s]; p != nil {
+			aims += strings.Join(p.aims, "")
+			bodies += p.body.String()
+		}
 	}
-	return text + r.body.String()
+	if aims != "" {
+		aims = "\n## Aims\n\n| | aim | measured | |\n| --- | --- | --- | --- |\n" + aims
+	}
+	return r.head + aims + bodies
 }
 
 // write writes all that there is so far.
@@ -77,7 +102,6 @@ func (r *report) describe(quick bool) {
 		first, _, _ := strings.Cut(string(out), "\n")
 		return strings.TrimSpace(first)
 	}
-	load := strings.Fields(fileText("/proc/loadavg") + " ? ? ?")
 	var model, memory string
 	for line := range strings.Lines(fileText("/proc/cpuinfo")) {
 		if k, v, _ := strings.Cut(line, ":"); strings.TrimSpace(k) == "model name" {
@@ -102,9 +126,9 @@ func (r *report) describe(quick bool) {
 	if quick {
 		r.head += "\n**A quick run, to try the program: these figures mean nothing.**\n"
 	}
-	r.head += fmt.Sprintf("\n- begun %s; load average then %s %s %s\n- %s cores, %s, %s, Linux %s\n- %s; %s; Node %s; wrk of Debian\n- peers: %s; dbmate is its library with only two of its drivers; "+
+	r.head += fmt.Sprintf("\n- begun %s; load average then %s\n- %s cores, %s, %s, Linux %s\n- %s; %s; Node %s; wrk of Debian\n- peers: %s; dbmate is its library with only two of its drivers; "+
 		"goose+lock is goose's library with its session lock, since its command line takes none; migrate-mongo from npm\n",
-		time.Now().UTC().Format("2006-01-02 15:04 UTC"), load[0], load[1], load[2], version("nproc"), model, memory, version("uname", "-r"),
+		time.Now().UTC().Format("2006-01-02 15:04 UTC"), load(), version("nproc"), model, memory, version("uname", "-r"),
 		version("go", "version"), version("psql", "--version"), version("node", "--version"), strings.Join(peers, ", "))
 }
 
