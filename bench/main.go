@@ -3,7 +3,7 @@
 // not met is written as not met.
 //
 //	go run ./bench                      all scenarios
-//	go run ./bench -run start,apply     some, to standard output
+//	go run ./bench -run start,apply     some, to standard output; with -out bench, into the report beside the others
 //	go run ./bench -quick -run crowd    with few rounds, to try the program itself
 //	go run ./bench -run crowd -crowd 1000
 package main
@@ -101,6 +101,11 @@ func run() error {
 		os.Exit(130)
 	}()
 	b.prepare()
+	if *out != "" {
+		if err := b.recall(*out); err != nil {
+			return err
+		}
+	}
 	var failed error
 	for _, s := range chosen {
 		fmt.Fprintf(os.Stderr, "bench: %s %s\n", time.Now().Format(time.TimeOnly), s.name)

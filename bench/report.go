@@ -1,8 +1,10 @@
 package main
 
 import (
-	"bytes"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"os/exec"
@@ -20,25 +22,41 @@ type report struct {
 	plots map[string]string
 }
 
+// part is kept as JSON too, so that a run of some scenarios leaves the others as they were measured.
 type part struct {
-	body bytes.Buffer
-	aims []string
+	Body string
+	Aims []string
+}
+
+// record has the parts of all scenarios that were ever run into a folder.
+const record = "results.json"
+
+// recall reads what earlier runs wrote there.
+func (r *report) recall(folder string) error {
+	b, err := os.ReadFile(filepath.Join(folder, record))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil {
+		err = json.Unmarshal(b, &r.parts)
+	}
+	return err
 }
 
 // begin makes room for a scenario.
 func (r *report) begin(scenario string) {
 	if r.parts == nil {
-		r.parts, r.plots = map[string]*part{}, map[string]string{}
+		r.parts = map[string]*part{}
 	}
 	r.part = &part{}
 	r.parts[scenario] = r.part
 }
 
-func (r *report) printf(format string, args ...any) { fmt.Fprintf(&r.body, format, args...) }
+func (r *report) printf(format string, args ...any) { r.Body += fmt.Sprintf(format, args...) }
 
 // title begins a scenario's text.
 func (r *report) title(title, note string) {
-	r.printf("\n## %s\n\n%s\nBegun %s, load average %s.\n\n", title, note, time.Now().UTC().Format("15:04"), load())
+	r.printf("\n## %s\n\n%s\nBegun %s, load average %s.\n\n", title, note, time.Now().UTC().Format("2006-01-02 15:04"), load())
 }
 
 // load is the machine's load averages.
@@ -52,11 +70,14 @@ func (r *report) aim(what, aim, got string, met bool) {
 	if met {
 		verdict = "met"
 	}
-	r.aims = append(r.aims, fmt.Sprintf("| %s | %s | %s | %s |\n", what, aim, got, verdict))
+	r.Aims = append(r.Aims, fmt.Sprintf("| %s | %s | %s | %s |\n", what, aim, got, verdict))
 }
 
 // plot keeps a picture that the report shows.
 func (r *report) plot(name string, p plot) {
+	if r.plots == nil {
+		r.plots = map[string]string{}
+	}
 	r.plots[name] = p.svg()
 	r.printf("\n![%s](%s.svg)\n", p.title, name)
 }
@@ -66,8 +87,8 @@ func (r *report) text() string {
 	var aims, bodies string
 	for _, s := range scenarioNames {
 		if p := r.parts[s]; p != nil {
-			aims += strings.Join(p.aims, "")
-			bodies += p.body.String()
+			aims += strings.Join(p.Aims, "")
+			bodies += p.Body
 		}
 	}
 	if aims != "" {
@@ -88,6 +109,13 @@ func (r *report) write(folder string) error {
 		if err := os.WriteFile(filepath.Join(folder, name+".svg"), []byte(r.plots[name]), 0o644); err != nil {
 			return err
 		}
+	}
+	kept, err := json.MarshalIndent(r.parts, "", "\t")
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(folder, record), append(kept, '\n'), 0o644); err != nil {
+		return err
 	}
 	return os.WriteFile(filepath.Join(folder, "RESULTS.md"), []byte(r.text()), 0o644)
 }
@@ -126,7 +154,7 @@ func (r *report) describe(quick bool) {
 	if quick {
 		r.head += "\n**A quick run, to try the program: these figures mean nothing.**\n"
 	}
-	r.head += fmt.Sprintf("\n- begun %s; load average then %s\n- %s cores, %s, %s, Linux %s\n- %s; %s; Node %s; wrk of Debian\n- peers: %s; dbmate is its library with only two of its drivers; "+
+	r.head += fmt.Sprintf("\n- begun %s; load average then %s (scenarios may be of several runs, each has its own)\n- %s cores, %s, %s, Linux %s\n- %s; %s; Node %s; wrk of Debian\n- peers: %s; dbmate is its library with only two of its drivers; "+
 		"goose+lock is goose's library with its session lock, since its command line takes none; migrate-mongo from npm\n",
 		time.Now().UTC().Format("2006-01-02 15:04 UTC"), load(), version("nproc"), model, memory, version("uname", "-r"),
 		version("go", "version"), version("psql", "--version"), version("node", "--version"), strings.Join(peers, ", "))
