@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -57,6 +58,10 @@ func (r *report) printf(format string, args ...any) { r.Body += fmt.Sprintf(form
 // title begins a scenario's text.
 func (r *report) title(title, note string) {
 	r.printf("\n## %s\n\n%s\nBegun %s, load average %s.\n\n", title, note, time.Now().UTC().Format("2006-01-02 15:04"), load())
+	var busy float64
+	if _, err := fmt.Sscan(load(), &busy); err == nil && busy > 2*float64(runtime.NumCPU()) {
+		r.printf("**The machine was busy with other work: what is compared suffered alike, but the times say little, and aims may be missed or met by chance.**\n\n")
+	}
 }
 
 // load is the machine's load averages.

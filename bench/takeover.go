@@ -101,6 +101,7 @@ func (b *bench) handOver(e election, end ending, consul *servers.ConsulServer) t
 	_ = leader.Wait()
 	_ = follower.Process.Signal(syscall.SIGTERM)
 	_ = follower.Wait()
+	b.drop(url) // and what the server has not yet seen the end of
 	return took
 }
 
