@@ -6,6 +6,7 @@
 //	go run ./bench -run start,apply     some, to standard output; with -out bench, into the report beside the others
 //	go run ./bench -quick -run crowd    with few rounds, to try the program itself
 //	go run ./bench -run crowd -crowd 1000
+//	go run ./bench -run size -stay 8h
 package main
 
 import (
@@ -35,6 +36,8 @@ type bench struct {
 	quick bool
 	sizes []int // of crowds
 	stay  *resident
+
+	longest time.Duration // that it lives at least
 
 	databases int // made so far
 	report
@@ -69,9 +72,10 @@ func run() error {
 	only := flag.String("run", "", "some scenarios in this order, with commas between: "+strings.Join(scenarioNames, ","))
 	quick := flag.Bool("quick", false, "few rounds and small sets: figures that mean nothing")
 	crowd := flag.String("crowd", "50,100,200,300", "how many replicas at once")
+	stay := flag.Duration("stay", 0, "how long the sidecar whose memory is measured lives at least; else as long as the run")
 	out := flag.String("out", "", "the folder for RESULTS.md and the plots (bench for a whole run, else standard output)")
 	flag.Parse()
-	b := &bench{scope: servers.NewScope("bench"), quick: *quick}
+	b := &bench{scope: servers.NewScope("bench"), quick: *quick, longest: *stay}
 	for s := range strings.SplitSeq(*crowd, ",") {
 		n, err := strconv.Atoi(s)
 		if err != nil || n < 2 {
