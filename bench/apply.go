@@ -11,7 +11,7 @@ import (
 
 // apply measures migrations that are small and many, so that what is seen is the tool.
 func (b *bench) apply() {
-	n, rounds := b.n(1000, 50), b.n(3, 1)
+	n, rounds := b.n(1000, 50), b.n(5, 1)
 	b.title("Apply 1,000 small migrations to an empty database", "One transaction each, but for `psql -1` and SCHEMAGATE_TRANSACTION=release; with fsync. The floor is psql with the same statements in as many transactions.")
 	var each, all strings.Builder
 	for i := 1; i <= n; i++ {

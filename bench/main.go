@@ -35,6 +35,7 @@ type bench struct {
 	pg    *servers.PG
 	quick bool
 	sizes []int // of crowds
+	sets  []int // how many migrations are applied where nothing is to be done
 	stay  *resident
 
 	longest time.Duration // that it lives at least
@@ -72,16 +73,22 @@ func run() error {
 	only := flag.String("run", "", "some scenarios in this order, with commas between: "+strings.Join(scenarioNames, ","))
 	quick := flag.Bool("quick", false, "few rounds and small sets: figures that mean nothing")
 	crowd := flag.String("crowd", "50,100,200,300", "how many replicas at once")
+	applied := flag.String("applied", "50,1000,10000", "how many migrations are applied where nothing is to be done, 50 first")
 	stay := flag.Duration("stay", 0, "how long the sidecar whose memory is measured lives at least; else as long as the run")
 	out := flag.String("out", "", "the folder for RESULTS.md and the plots (bench for a whole run, else standard output)")
 	flag.Parse()
 	b := &bench{scope: servers.NewScope("bench"), quick: *quick, longest: *stay}
-	for s := range strings.SplitSeq(*crowd, ",") {
-		n, err := strconv.Atoi(s)
-		if err != nil || n < 2 {
-			return fmt.Errorf("-crowd: %q is no number of replicas", s)
+	for _, list := range []struct {
+		flag, text string
+		into       *[]int
+	}{{"-crowd", *crowd, &b.sizes}, {"-applied", *applied, &b.sets}} {
+		for s := range strings.SplitSeq(list.text, ",") {
+			n, err := strconv.Atoi(s)
+			if err != nil || n < 2 {
+				return fmt.Errorf("%s: %q is no number above 1", list.flag, s)
+			}
+			*list.into = append(*list.into, n)
 		}
-		b.sizes = append(b.sizes, n)
 	}
 	chosen := scenarios
 	if *only != "" {
