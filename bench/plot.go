@@ -13,6 +13,7 @@ type plot struct {
 	axis        []string // of lines: the places on it
 	axisName    string
 	series      []series
+	decades     bool // of lines: the upright axis is logarithmic, from 1
 }
 
 // series is one bar, or one line with a value for each place; NaN leaves a gap.
@@ -70,7 +71,12 @@ func (p plot) svg() string {
 	return b.String()
 }
 
-func number(v float64) string { return fmt.Sprintf("%.3g", v) }
+func number(v float64) string {
+	if v >= 1000 {
+		return fmt.Sprintf("%.0f", v)
+	}
+	return fmt.Sprintf("%.3g", v)
+}
 
 func (p plot) bars(b *strings.Builder) {
 	scale := float64(plotWidth-plotLeft-plotRight) / p.max()
@@ -92,8 +98,16 @@ func (p plot) lines(b *strings.Builder) {
 	}
 	highest := p.max()
 	y := func(v float64) float64 { return bottom - v/highest*(bottom-top) }
-	for i := range 5 {
-		v := highest * float64(i) / 4
+	grid := []float64{0, highest / 4, highest / 2, highest * 3 / 4, highest}
+	if p.decades {
+		powers := math.Ceil(math.Log10(highest))
+		y = func(v float64) float64 { return bottom - math.Log10(max(v, 1))/max(powers, 1)*(bottom-top) }
+		grid = nil
+		for i := range int(powers) + 1 {
+			grid = append(grid, math.Pow10(i))
+		}
+	}
+	for _, v := range grid {
 		fmt.Fprintf(b, `<line x1="%d" y1="%.1f" x2="%d" y2="%.1f" stroke="#e5e7eb"/><text x="%d" y="%.1f" text-anchor="end">%s</text>`+"\n",
 			left, y(v), right, y(v), left-6, y(v)+4, number(v))
 	}

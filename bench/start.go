@@ -61,7 +61,7 @@ func (b *bench) start() {
 	}
 	last := len(ours) - 1
 	b.aim("start", "flat in the number of migrations (within 10 %)", ratio(ours[last], ours[0])+" times the time at "+names[last]+" as at "+names[0], ours[last] <= ours[0]*11/10)
-	p := plot{title: "Start with nothing to do: median wall time", unit: "ms", axis: names, axisName: "migrations applied"}
+	p := plot{title: "Start with nothing to do: median wall time", unit: "ms", axis: names, axisName: "migrations applied", decades: true}
 	for i, t := range tools {
 		p.series = append(p.series, series{name: t.name, values: lines[i], ours: t.ours})
 	}
