@@ -123,9 +123,6 @@ const (
 	ResolvedAgain     = "again" // lifts a hold
 )
 
-// InitOnly is the Name of a complete event whose leader's set has its init row in the registry.
-const InitOnly = "init-only"
-
 // Decides are the kinds of event that can close an open gate.
 var Decides = [...]Kind{RolledBack, Floor, CutoverBegan, CutoverEnded}
 

@@ -115,9 +115,6 @@ func (r *Runner) complete(ctx context.Context) election.Event {
 		return r.outcome(ctx, st, err)
 	}
 	complete := database.Event{Kind: database.Complete, Digest: r.Set.Digest, Note: r.Policy.Source}
-	if !r.Stays {
-		complete.Name = database.InitOnly
-	}
 	done := append(r.cutDone(), complete) // last, so that a glance finds it there
 	if err := r.session.Record(ctx, done...); err != nil {
 		return r.outcome(ctx, st, err)

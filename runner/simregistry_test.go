@@ -71,7 +71,8 @@ func (d *simDB) Glance(ctx context.Context, digest string) (clear, init bool, er
 	for _, e := range slices.Backward(d.w.history) {
 		if e.Kind == database.Complete && e.Digest == digest {
 			d.looked = true
-			return true, e.Name == database.InitOnly, nil
+			_, init := d.w.replicas[database.InitReplica(digest)]
+			return true, init, nil
 		}
 		if slices.Contains(database.Decides[:], e.Kind) {
 			return false, false, nil

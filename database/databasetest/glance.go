@@ -23,7 +23,8 @@ func glances(w *world) {
 	c = w.prepared()
 	glance("with an empty history", false)
 	s, _ := w.lead(c)
-	complete := database.Event{Kind: database.Complete, Digest: "d", Name: database.InitOnly}
+	complete := database.Event{Kind: database.Complete, Digest: "d"}
+	w.must(c.Register(w.ctx(), database.Replica{ID: database.InitReplica("d"), Digest: "d", State: database.ReplicaInit}))
 	w.must(s.Record(w.ctx(), database.Event{Kind: database.Complete, Digest: "other"}))
 	glance("with another set complete", false)
 	w.must(s.Record(w.ctx(), complete))

@@ -107,7 +107,11 @@ func (d *DB) Glance(ctx context.Context, digest string) (open, init bool, err er
 	if errors.Is(err, mongo.ErrNoDocuments) {
 		return false, false, nil
 	}
-	return err == nil && e.Kind == string(database.Complete), e.Name == database.InitOnly, sorted(err)
+	if err != nil || e.Kind != string(database.Complete) {
+		return false, false, sorted(err)
+	}
+	init, err = d.known(ctx, db, database.InitReplica(digest))
+	return true, init, err
 }
 
 // Look asks a handful of small questions; no server of this protocol answers them all at once everywhere.

@@ -49,7 +49,7 @@ func (d *DB) fill(sql string, more ...string) string {
 		"$service", lit(d.opt.Service))...).Replace(sql)
 }
 
-const glanceSQL = `select kind = 'complete', name = 'init-only' from $history
+const glanceSQL = `select kind = 'complete', exists (select 1 from $replicas where service = $service and id = $init) from $history
 where service = $service and (kind = 'complete' and digest = $digest or kind in ('rolled back', 'floor', 'cutover began', 'cutover ended'))
 order by id desc limit 1`
 
@@ -59,7 +59,7 @@ func (d *DB) Glance(ctx context.Context, digest string) (open, init bool, err er
 	if err != nil {
 		return false, false, err
 	}
-	rows, err := c.rows(ctx, d.fill(glanceSQL, "$digest", lit(digest)))
+	rows, err := c.rows(ctx, d.fill(glanceSQL, "$digest", lit(digest), "$init", lit(database.InitReplica(digest))))
 	switch {
 	case err == nil && len(rows) == 1:
 		return rows[0][0] == "1", rows[0][1] == "1", nil

@@ -47,7 +47,7 @@ from $fence f, c where f.service = $1`
 // glanceSQL plans in a fraction of the time that the whole look takes. The latest events are read first: the one that answers is
 // most often the very latest. A second set of our tables, which a look reports, makes it unclear.
 const glanceSQL = `select kind = 'complete' and (select count(*) from pg_catalog.pg_class where relname = 'schemagate_fence' and relkind = 'r') = 1,
-  name = 'init-only'
+  exists (select from $replicas where service = $1 and id = $3)
 from $history where service = $1 and (kind = 'complete' and digest = $2 or kind in ('rolled back', 'floor', 'cutover began', 'cutover ended'))
 order by id desc limit 1`
 
@@ -57,7 +57,7 @@ func (d *DB) Glance(ctx context.Context, digest string) (open, init bool, err er
 	if err != nil {
 		return false, false, err
 	}
-	res := conn.ExecParams(ctx, d.fill(glanceSQL), [][]byte{[]byte(d.opt.Service), []byte(digest)}, nil, nil, nil).Read()
+	res := conn.ExecParams(ctx, d.fill(glanceSQL), [][]byte{[]byte(d.opt.Service), []byte(digest), []byte(database.InitReplica(digest))}, nil, nil, nil).Read()
 	switch err := classify(conn, res.Err); {
 	case res.Err == nil && len(res.Rows) == 1:
 		row := res.Rows[0]
