@@ -67,7 +67,8 @@ func TestTwoLeadersAtOnce(t *testing.T) {
 		p1, p2 := servers.Proxy(t, pg.Addr()), servers.Proxy(t, pg.Addr())
 		won := holdAt(t, p1, point{name: "after winning"}.steps()...)
 		// The second one's first look is answered while nobody leads, and the answer arrives when the first one is about to mint.
-		look := holdAt(t, p2, step{servers.ToClient, []string{"42P01"}}) // no tables yet
+		noTables := step{servers.ToClient, []string{"42P01"}} // to the glance, then to the look
+		look := holdAt(t, p2, noTables, noTables)
 		b := s.at(p2.Through(url)).with(elect(other.Addr()), "SCHEMAGATE_REPLICA=b").Start("up")
 		<-look.reached
 		open := s.closeBarrier()
