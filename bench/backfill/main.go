@@ -196,7 +196,7 @@ func (b *bench) killed() {
 	fmt.Fprintf(os.Stderr, "bench: killed every 5 s beside a writer\n")
 	url := b.table(b.n)
 	stop := b.writer(url, b.n)
-	time.Sleep(10 * time.Second)
+	<-time.After(10 * time.Second) // the writer alone
 	quiet := stop()
 	stop = b.writer(url, b.n)
 	began := time.Now()
