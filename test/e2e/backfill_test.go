@@ -290,7 +290,8 @@ func TestBackgroundBackfill(t *testing.T) {
 		t.Errorf("the plan does not say that it is deferred: %s", plan)
 	}
 	addr := harness.FreePort(t)
-	first := s.with("SCHEMAGATE_REPLICA=first", "SCHEMAGATE_HTTP_ADDR="+addr).Start("run", "--", "sleep", "600")
+	first := s.with("SCHEMAGATE_REPLICA=first", "SCHEMAGATE_HTTP_ADDR="+addr).Start("run", "--",
+		"sh", "-c", "while kill -0 $PPID; do sleep 0.1; done 2>/dev/null") // an app that outlives a wrapper which is killed by a moment only
 	first.Await(harness.Msg("gate open"))
 	s.moved(3)
 	answers(t, addr, map[string]int{"/readyz": 200, "/migrations/0002": 404})
