@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"errors"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -119,6 +120,36 @@ func TestTwoLeadersAtOnce(t *testing.T) {
 		s.atBarrier(first)
 		db.Heal()
 		election.Heal()
+		stale.Await(harness.Msg("fenced"))
+		open()
+		harness.ExitAll(t, 0, next, stale)
+		s.appliedOnce(4)
+	})
+	// The same below TCP: the replica is in a network of its own, whose packets get lost. What the servers say meanwhile, such as that
+	// its session was ended, is lost too.
+	t.Run("packets lost", func(t *testing.T) {
+		t.Parallel()
+		consul := servers.Consul(t)
+		network, err := servers.NewNetwork(t)
+		if errors.Is(err, servers.ErrNoNamespaces) {
+			t.Skipf("NOT RUN: %v", err)
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		url := fresh(t)
+		s := withEffects(t, url, effects(4, 2), elect(consul.Addr()))
+		open := s.closeBarrier()
+		db, election := network.Proxy(servers.SharedPostgres(t).Addr()), network.Proxy(consul.Addr())
+		there := s.at(db.Through(url)).with(elect(election.Addr()), "SCHEMAGATE_REPLICA=stale")
+		stale := there.StartCommand(network.Command(there.Path(), "up"))
+		first := s.atBarrier()
+		network.Cut(servers.Both)
+		next := s.with("SCHEMAGATE_REPLICA=next").Start("up")
+		next.Await(harness.Msg("term minted"))
+		s.atBarrier(first)
+		if network.Heal() == 0 {
+			t.Error("no packet was lost")
+		}
 		stale.Await(harness.Msg("fenced"))
 		open()
 		harness.ExitAll(t, 0, next, stale)

@@ -18,20 +18,32 @@ func version(n int) string { return fmt.Sprintf("%04d", n) }
 
 func effect(n int) string { return fmt.Sprintf("INSERT INTO effects(version) VALUES ('%04d')", n) }
 
-// build is long enough to be met inside: the index is on a slow function.
+// Who builds an index waits for a lock that a test may have taken (building), and then keeps nobody waiting for it.
+const (
+	building = "SELECT pg_advisory_lock(4712)"
+	built    = "pg_advisory_lock_shared(4712), pg_advisory_unlock_shared(4712)"
+)
+
+// build is met inside for certain: the index is on a function that waits, and is slow besides.
 func build(n int) string {
 	return fmt.Sprintf("-- schemagate: no-transaction\nCREATE INDEX CONCURRENTLY items_%04d ON items (slow(n + %d));\n%s;\n", n, n, effect(n))
+}
+
+// pages is some work that needs room on the disk.
+func pages(n int) string {
+	return fmt.Sprintf("CREATE TABLE pages_%04d AS SELECT g, repeat('x', 1000) AS text FROM generate_series(1, 50) g;\n", n)
 }
 
 func set() harness.Files {
 	return harness.Files{
 		"0001_items.up.sql": "CREATE TABLE items (id int PRIMARY KEY, n int);\nINSERT INTO items SELECT g, g FROM generate_series(1, 30) g;\n" +
-			"CREATE FUNCTION slow(int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.01); RETURN $1; END $$;\n" + effect(1) + ";\n",
-		"0002_note.up.sql":  "ALTER TABLE items ADD note text;\n" + effect(2) + ";\n",
+			"CREATE FUNCTION slow(int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN PERFORM " + built + "; PERFORM pg_sleep(0.01); RETURN $1; END $$;\n" +
+			effect(1) + ";\n",
+		"0002_note.up.sql":  "ALTER TABLE items ADD note text;\n" + effect(2) + ";\n" + pages(2),
 		"0003_index.up.sql": build(3),
-		"0004_slow.up.sql":  effect(4) + ";\nSELECT pg_sleep(0.5);\n",
+		"0004_slow.up.sql":  effect(4) + ";\nSELECT pg_sleep(0.5);\n" + pages(4),
 		"0005_index.up.sql": build(5),
-		"0006_fill.up.sql":  "UPDATE items SET note = 'x';\n" + effect(6) + ";\n",
+		"0006_fill.up.sql":  "UPDATE items SET note = 'x';\n" + effect(6) + ";\n" + pages(6),
 	}
 }
 
@@ -101,6 +113,15 @@ func (p point) steps() []step {
 	panic("no such point: " + p.name)
 }
 
+// needsRoom tells whether a migration that needs room on the disk is certainly to come.
+func (p point) needsRoom() bool {
+	switch p.name {
+	case "inside the transaction of", "before the fence of":
+		return p.n > 0
+	}
+	return p.n < versions && !slices.Contains(lastPoints, p.name) && (p.n > 0 || p.name == "before the tables")
+}
+
 var (
 	termPoints      = []string{"after winning", "minted, unanswered", "after minting", "opening its session", "opening its session"}
 	migrationPoints = []string{"before the fence of", "inside the transaction of", "before the commit of", "between commit and reply of"}
@@ -116,12 +137,21 @@ type fault struct {
 	detail int    // a choice within the action
 }
 
+// newTerm tells whether a mint is certainly to come.
+func (f fault) newTerm() bool { return f.action == "kill" || f.action == "packets lost" && !f.heals() }
+
+// heals tells whether the packets get through again, or the replica is cut off for good.
+func (f fault) heals() bool { return f.detail%2 == 0 }
+
 func (f fault) String() string { return fmt.Sprintf("%s: %s (message %s)", f.point, f.action, f.after) }
 
 var (
 	databaseActions = []string{"kill", "kill", "kill", "stop", "stop", "terminate", "terminate", "reset", "reset", "half-close", "blackhole",
-		"delay", "restart immediate", "restart fast", "no connections left"}
-	consulActions = []string{"consul wiped", "consul cut off", "kill", "stop briefly"}
+		"delay", "restart immediate", "restart fast", "no connections left", "disk full", "disk full", "packets lost", "packets lost"}
+	consulActions  = []string{"consul wiped", "consul cut off", "kill", "stop briefly"}
+	clusterActions = []string{"consul leader killed", "consul leader killed", "consul leader killed", "consul cut off"}
+	// A holder of Consul's lock that is silent keeps it for twenty seconds; there are tests of their own for that.
+	silencing = []string{"stop", "packets lost"}
 )
 
 // overtaking has a leader stop when it is about to open its session, and come to itself when its successor has minted and read,
@@ -138,13 +168,22 @@ type plan struct {
 	seed     uint64
 	replicas int
 	consul   bool
+	cluster  bool // of three Consul servers
 	faults   []fault
+}
+
+// has tells whether a fault of the plan does so.
+func (p plan) has(action string) bool {
+	return slices.ContainsFunc(p.faults, func(f fault) bool { return f.action == action })
 }
 
 func (p plan) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "seed %d: %d replicas, ", p.seed, p.replicas)
-	if p.consul {
+	switch {
+	case p.cluster:
+		b.WriteString("three Consul servers, ")
+	case p.consul:
 		b.WriteString("Consul, ")
 	}
 	for i, f := range p.faults {
@@ -162,14 +201,19 @@ func newPlan(seed uint64) plan {
 	pick := func(from []string) string { return from[r.IntN(len(from))] }
 	p := plan{seed: seed, replicas: 3 + r.IntN(3), consul: r.IntN(4) == 0}
 	actions := databaseActions
-	if p.consul { // a stopped holder keeps Consul's lock for twenty seconds; there is a test of its own for that
-		actions = slices.Concat(slices.DeleteFunc(slices.Clone(actions), func(a string) bool { return a == "stop" }), consulActions)
+	if p.consul {
+		actions = slices.DeleteFunc(slices.Clone(actions), func(a string) bool { return slices.Contains(silencing, a) })
+		if p.cluster = r.IntN(2) == 0; p.cluster {
+			actions = slices.Concat(actions, clusterActions)
+		} else {
+			actions = slices.Concat(actions, consulActions)
+		}
 	}
 	reached, newTerm := 0, true // versions certainly in force; whether a mint is still to come
 	if !p.consul && r.IntN(5) == 0 {
 		next := pick(actions)
 		p.faults = overtaking(next, r.IntN(4))
-		newTerm = next == "kill"
+		newTerm = p.faults[1].newTerm()
 	}
 	for range 1 + r.IntN(3) {
 		f := fault{action: pick(actions), after: pick([]string{"delivered", "late", "lost"}), detail: r.IntN(4)}
@@ -191,7 +235,13 @@ func newPlan(seed uint64) plan {
 			f.point = point{name: pick(migrationPoints), n: next}
 		}
 		reached = max(reached, f.point.n)
-		newTerm = f.action == "kill"
+		for f.action == "disk full" && !f.point.needsRoom() {
+			f.action = pick(actions)
+		}
+		if f.action == "disk full" && f.after == "late" { // it is the leader that has to meet it
+			f.after = "delivered"
+		}
+		newTerm = f.newTerm()
 		p.faults = append(p.faults, f)
 		if slices.Contains(lastPoints, f.point.name) { // maybe nothing is to come
 			break

@@ -2,7 +2,6 @@ package chaos
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -20,6 +19,7 @@ import (
 type worker struct {
 	pg      *servers.PG
 	consul  *servers.ConsulServer
+	cluster *servers.Cluster
 	program string              // "" is the one under test
 	found   func(broken string) // is told what is broken, where that is no failure of the test
 }
@@ -33,6 +33,7 @@ type world struct {
 	plan    plan
 	stage   *stage
 	cprox   *servers.TCPProxy // to Consul
+	missing string            // what this machine lacks for the plan
 	nodes   []*node
 	checked sync.WaitGroup
 	hits    chan hit
@@ -49,9 +50,10 @@ type node struct {
 	*harness.Replica
 	w     *world
 	proxy *servers.TCPProxy
+	net   *servers.Network // where packets get lost, if the plan has it
 	// How far it came on the way to fault number `toward`.
 	toward, stage int
-	killed        bool // by us, and replaced
+	killed        bool // by us, or cut off for good; and replaced
 }
 
 // hit is a replica that reached the armed fault; its message is held until there is a verdict.
@@ -68,7 +70,11 @@ func (w *worker) run(t *testing.T, p plan) (missed string) {
 	world := &world{worker: w, t: t, ctx: ctx, cancel: cancel, plan: p, stage: s, hits: make(chan hit, len(p.faults))}
 	s.Psql("CREATE TABLE effects (version text);\n" + witness)
 	if p.consul {
-		world.cprox = servers.Proxy(t, w.consul.Addr())
+		target := w.consul
+		if p.cluster {
+			target = w.cluster.Nodes[p.seed%3]
+		}
+		world.cprox = servers.Proxy(t, target.Addr())
 		s.Env = append(s.Env, fmt.Sprintf("SCHEMAGATE_ELECTION=consul://%s/chaos/%d/%d", world.cprox.Addr(), p.seed, time.Now().UnixNano()))
 	}
 	t.Cleanup(func() {
@@ -82,6 +88,9 @@ func (w *worker) run(t *testing.T, p plan) (missed string) {
 		world.launch()
 	}
 	for i := range p.faults {
+		if missed = world.missing; missed != "" {
+			break
+		}
 		select {
 		case h := <-world.hits:
 			missed = world.deliver(h)
@@ -106,10 +115,26 @@ func (w *worker) run(t *testing.T, p plan) (missed string) {
 
 func (w *world) launch() *node {
 	w.t.Helper()
-	n := &node{w: w, proxy: servers.Proxy(w.t, w.pg.Addr()), toward: -1}
+	n := &node{w: w, toward: -1}
+	if w.plan.has("packets lost") {
+		var err error
+		if n.net, err = servers.NewNetwork(w.t); err != nil {
+			n.net, w.missing = nil, "NOT RUN: "+err.Error()
+		}
+	}
+	if n.net == nil {
+		n.proxy = servers.Proxy(w.t, w.pg.Addr())
+	} else {
+		n.proxy = n.net.Proxy(w.pg.Addr())
+	}
 	w.t.Cleanup(w.cancel) // before the proxy waits for its connections
 	n.proxy.Intercept(n.intercept)
-	n.Replica = w.stage.at(n.proxy.Through(w.stage.URL)).with(fmt.Sprintf("SCHEMAGATE_REPLICA=replica-%d", len(w.nodes)+1)).Start("up")
+	s := w.stage.at(n.proxy.Through(w.stage.URL)).with(fmt.Sprintf("SCHEMAGATE_REPLICA=replica-%d", len(w.nodes)+1))
+	if n.net == nil {
+		n.Replica = s.Start("up")
+	} else {
+		n.Replica = s.StartCommand(n.net.Command(s.Path(), "up"))
+	}
 	w.nodes = append(w.nodes, n)
 	w.checked.Go(func() {
 		<-n.Done
@@ -194,14 +219,15 @@ func (w *world) deliver(h hit) (missed string) {
 	w.t.Helper()
 	f, n := h.fault, h.node
 	w.t.Logf("pid %d is %v", n.Cmd.Process.Pid, f)
+	goOn := func() {}
 	if strings.HasPrefix(f.point.name, "inside the index build") {
-		h.verdict <- servers.Forward
-		if missed = w.awaitBuild(n, f); missed != "" {
+		if goOn, missed = w.holdBuild(h); missed != "" {
 			return missed
 		}
 		f.after = ""
 	}
 	release := func() {
+		goOn()
 		switch f.after {
 		case "delivered":
 			h.verdict <- servers.Forward
@@ -298,65 +324,23 @@ func (w *world) deliver(h hit) (missed string) {
 		release()
 		w.pass(longer)
 		w.cprox.Blackhole(0)
+	case "consul leader killed":
+		raft := w.cluster.AwaitLeader(w.t)
+		raft.Kill()
+		release()
+		w.cluster.AwaitLeader(w.t)
+		w.pass(ttl)
+		raft.Start()
+		w.cluster.AwaitLeader(w.t)
+	case "disk full":
+		missed = w.fillDisk(f.detail, release)
+	case "packets lost":
+		missed = w.losePackets(n, f, release, longer)
 	default:
 		w.t.Fatalf("no such action: %s", f.action)
 	}
 	late()
-	return ""
-}
-
-// pass lets a fault last.
-func (w *world) pass(d time.Duration) {
-	select {
-	case <-time.After(d):
-	case <-w.ctx.Done():
-	}
-}
-
-// awaitBuild returns when the server works on the index, which is not valid yet.
-func (w *world) awaitBuild(n *node, f fault) (missed string) {
-	w.t.Helper()
-	harness.Until(w.t, "the index is being built", func() bool {
-		got := w.stage.Psql("SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('items_" + version(f.point.n) + "')")
-		if got == "t" || got == "" && n.Ended() {
-			missed = f.point.String() + ": it was over too soon"
-		}
-		return got != "" || n.Ended()
-	})
 	return missed
-}
-
-// exhaust takes every connection that the server has, ends the leader's, and gives them back a while later.
-func (w *world) exhaust(n *node, release func()) {
-	w.t.Helper()
-	var conns []*pgconn.PgConn
-	ctx, cancel := context.WithTimeout(w.ctx, harness.Patience)
-	defer cancel()
-	defer func() {
-		for _, c := range conns {
-			_ = c.Close(ctx)
-		}
-	}()
-	fill := func() {
-		for {
-			c, err := pgconn.Connect(ctx, w.stage.URL)
-			var pe *pgconn.PgError
-			if errors.As(err, &pe) && pe.Code == "53300" {
-				return
-			}
-			if err != nil {
-				w.t.Fatalf("take all connections: %v", err)
-			}
-			conns = append(conns, c)
-		}
-	}
-	fill()
-	n.proxy.Reset()
-	release()
-	for end := time.Now().Add(ttl); time.Now().Before(end); { // what the others give back is taken too
-		w.pass(100 * time.Millisecond)
-		fill()
-	}
 }
 
 // ask is psql for when the server may be down.

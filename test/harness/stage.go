@@ -103,11 +103,15 @@ func (s *Stage) Psql(sql string) string {
 // Start runs schemagate with the arguments.
 func (s *Stage) Start(args ...string) *Replica {
 	s.T.Helper()
-	program := s.Program
-	if program == "" {
-		program = binary
+	return s.StartCommand(exec.Command(s.Path(), args...))
+}
+
+// Path is the program that the stage runs.
+func (s *Stage) Path() string {
+	if s.Program == "" {
+		return binary
 	}
-	return s.StartCommand(exec.Command(program, args...))
+	return s.Program
 }
 
 // StartCommand runs any command with schemagate's settings.

@@ -1,6 +1,6 @@
 // Package servers starts the real servers that tests and measurements talk to: PostgreSQL, PgBouncer, MariaDB,
-// Consul (one agent or a cluster) and FerretDB (which speaks MongoDB's protocol), and a TCP proxy to put faults between
-// a client and any of them.
+// Consul (one agent or a cluster) and FerretDB (which speaks MongoDB's protocol), and what puts faults between a client and any of
+// them: a TCP proxy, a network (two namespaces and a cable) that loses packets, and for PostgreSQL a disk to fill.
 //
 // # Guaranteed
 //
@@ -16,7 +16,7 @@
 //
 //   - Durability. PostgreSQL runs without fsync unless asked: a killed process loses nothing, a power cut would.
 //   - That a paused or killed server looks like a partition: its kernel still acknowledges. Put a Proxy in between,
-//     and read there what that can and cannot imitate.
+//     and read there what that can and cannot imitate, or a Network.
 //   - Any other system than Linux.
 //
 // # Clock

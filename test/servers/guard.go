@@ -31,6 +31,9 @@ for signal in "$2" KILL KILL; do
 		sleep 0.1
 	done
 done 2>/dev/null
+while read -r _ mount _; do
+	case $mount in "$1"/*) umount -l "$mount" ;; esac
+done </proc/mounts
 rm -rf -- "$1"
 `
 

@@ -25,6 +25,7 @@ type PG struct {
 	settings map[string]string
 	password string
 	bin      string
+	disk     disk
 }
 
 // PGOption changes how a PostgreSQL server starts.
@@ -76,6 +77,9 @@ func Postgres(tb TB, opts ...PGOption) *PG {
 	p.server = newServer(tb, "postgres", "postgres", syscall.SIGQUIT)
 	p.stopSignal = syscall.SIGINT // fast: ends the sessions
 	p.command, p.probe, p.killed = p.launch, p.ping, p.removeSharedMemory
+	if err := p.mountDisk(); err != nil {
+		tb.Fatalf("postgres: %v", err)
+	}
 	if err := p.initialise(template); err != nil {
 		tb.Fatalf("postgres: %v", err)
 	}
@@ -90,7 +94,7 @@ func (p *PG) data() string { return filepath.Join(p.dir, "data") }
 
 func (p *PG) initialise(template string) error {
 	// cp keeps owner and modes, which the server insists on.
-	return runCommand("cp", "-a", template, p.data())
+	return runCommand("cp", "-aT", template, p.data())
 }
 
 func (p *PG) launch() (launch, error) {

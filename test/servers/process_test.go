@@ -41,7 +41,7 @@ const victimVariable = "SCHEMAGATE_TEST_VICTIM"
 func victim() {
 	tb := NewScope("victim")
 	how := os.Getenv(victimVariable)
-	pg, paused := Postgres(tb), Postgres(tb)
+	pg, paused := Postgres(tb), Postgres(tb, Disk(128<<20))
 	paused.Pause()
 	fmt.Println(pg.Dir())
 	fmt.Println(paused.Dir())

@@ -34,11 +34,13 @@ const (
 
 // TCPProxy stands between clients and one server and injects faults. It works on connections, not on packets: a client
 // still gets its connection acknowledged while the proxy is a black hole, and what it sends is acknowledged up to
-// the size of the buffers. Use a network namespace where that difference matters.
+// the size of the buffers. Use a Network where that difference matters.
 type TCPProxy struct {
-	tb   TB
-	port *port
-	wg   sync.WaitGroup // accept loops and links
+	tb    TB
+	host  string
+	enter func(func() error) error // calls where the proxy listens
+	port  *port
+	wg    sync.WaitGroup // accept loops and links
 
 	mu        sync.Mutex
 	target    string
@@ -55,10 +57,16 @@ type TCPProxy struct {
 // Proxy starts a proxy to the target, a HOST:PORT.
 func Proxy(tb TB, target string) *TCPProxy {
 	tb.Helper()
-	p := &TCPProxy{tb: tb, target: target, links: map[*link]struct{}{}, changed: make(chan struct{})}
+	return newProxy(tb, target, "127.0.0.1", func(f func() error) error { return f() })
+}
+
+// newProxy has the proxy listen on the host, where enter leads.
+func newProxy(tb TB, target, host string, enter func(func() error) error) *TCPProxy {
+	tb.Helper()
+	p := &TCPProxy{tb: tb, target: target, host: host, enter: enter, links: map[*link]struct{}{}, changed: make(chan struct{})}
 	var err error
 	for range 5 {
-		if p.port, err = reservePort("127.0.0.1"); err != nil {
+		if err = enter(func() (err error) { p.port, err = reservePort(host); return err }); err != nil {
 			break
 		}
 		if err = p.listen(); err == nil {
@@ -74,7 +82,7 @@ func Proxy(tb TB, target string) *TCPProxy {
 }
 
 // Addr is the HOST:PORT that clients connect to.
-func (p *TCPProxy) Addr() string { return net.JoinHostPort("127.0.0.1", p.port.String()) }
+func (p *TCPProxy) Addr() string { return net.JoinHostPort(p.host, p.port.String()) }
 
 // Through returns a URL (or any text with the target's HOST:PORT in it) that leads through the proxy.
 func (p *TCPProxy) Through(rawURL string) string {
@@ -183,8 +191,8 @@ func (p *TCPProxy) listen() error {
 	if p.listener != nil || p.closed {
 		return nil
 	}
-	listener, err := net.Listen("tcp", p.Addr())
-	if err != nil {
+	var listener net.Listener
+	if err := p.enter(func() (err error) { listener, err = net.Listen("tcp", p.Addr()); return err }); err != nil {
 		return err
 	}
 	p.listener = listener

@@ -33,6 +33,8 @@ type server struct {
 	probe func(ctx context.Context) error
 	// killed removes what a killed server leaves outside its directory; nil for nothing.
 	killed func() error
+	// unmount lets go of what is mounted in the directory; nil for nothing.
+	unmount func() error
 
 	mu     sync.Mutex
 	ports  []*port
@@ -391,6 +393,9 @@ func (s *server) close() {
 	}
 	err := s.stop(s.deathSignal)
 	s.releasePorts()
+	if s.unmount != nil {
+		err = errors.Join(err, s.unmount())
+	}
 	err = errors.Join(err, os.RemoveAll(s.dir), s.guard.release())
 	if err != nil {
 		s.tb.Fatalf("end %s: %v", s.name, err)

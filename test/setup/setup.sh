@@ -21,6 +21,7 @@ needs=(
 	'/usr/bin/openssl                  openssl'
 	'/usr/share/ca-certificates        ca-certificates'
 	'/usr/sbin/ip                      iproute2'
+	'/usr/sbin/nft                     nftables'    # loses packets in the tests' own network namespaces
 	'/usr/bin/promtool                 prometheus'  # checks the metrics and the dashboard
 	'/usr/bin/chromium                 chromium'    # opens the page
 	'/usr/sbin/haproxy                 haproxy'     # balances the rolling deploy
