@@ -232,26 +232,6 @@ func (s *server) answers() bool {
 // Dir is the server's own directory.
 func (s *server) Dir() string { return s.dir }
 
-func (s *server) logFile() string { return filepath.Join(s.dir, "log") }
-
-// Log returns what the server has logged so far, over all its runs.
-func (s *server) Log() string {
-	b, err := os.ReadFile(s.logFile())
-	if err != nil {
-		return ""
-	}
-	return string(b)
-}
-
-func (s *server) logTail() string {
-	log := s.Log()
-	const most = 4 << 10
-	if len(log) > most {
-		log = "..." + log[len(log)-most:]
-	}
-	return "log of " + s.name + ":\n" + log
-}
-
 // Kill ends all of the server's processes with SIGKILL. Nothing happens when it is down.
 func (s *server) Kill() {
 	s.tb.Helper()
