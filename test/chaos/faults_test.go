@@ -99,7 +99,7 @@ func (w *world) fillDisk(detail int, release func()) (missed string) {
 	release()
 	ended := w.allEnded()
 	missed = "the disk was full, and nobody minded"
-	for end := time.Now().Add(harness.Patience / 4); missed != "" && time.Now().Before(end); {
+	for end := time.Now().Add(harness.Patience); missed != "" && time.Now().Before(end); {
 		select {
 		case <-ended:
 			end = time.Now()
