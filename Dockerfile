@@ -1,6 +1,7 @@
 # schemagate's own image: one static binary, the CA certificates, nothing else. Needs BuildKit, which is Docker's default since 23.0.
 #   docker build -t schemagate .
 #   docker build -t schemagate --platform linux/arm64 .
+#   docker build -t schemagate --build-arg TAGS="no_git no_mongodb no_mysql no_secrets no_sqlite" .
 # Where GO_IMAGE has the modules of go.mod in its cache, it builds offline, too.
 # An app image takes the binary in with
 #   COPY --from=schemagate /schemagate /usr/local/bin/schemagate
@@ -26,11 +27,12 @@ COPY script script
 COPY secret secret
 COPY source source
 ARG VERSION=devel
+ARG TAGS=
 ARG TARGETOS
 ARG TARGETARCH
 RUN --mount=type=cache,target=/root/.cache/go-build \
     CGO_ENABLED=0 GOOS=${TARGETOS} GOARCH=${TARGETARCH} GOFLAGS=-buildvcs=false \
-    go build -trimpath -ldflags "-s -w -buildid= -X main.version=${VERSION}" -o /out/schemagate ./cmd/schemagate
+    go build -trimpath -tags "${TAGS}" -ldflags "-s -w -buildid= -X main.version=${VERSION}" -o /out/schemagate ./cmd/schemagate
 # Times are part of a layer's digest: fixed ones let the same source give the same layer.
 RUN mkdir -p /out/etc/ssl/certs && cp /etc/ssl/certs/ca-certificates.crt /out/etc/ssl/certs/ && \
     find /out -exec touch --no-dereference --date=@0 {} +

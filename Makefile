@@ -12,10 +12,13 @@ FUZZTIME ?= 30s
 SEEDS ?= 500
 E2E ?= .
 GOLANGCI_LINT_VERSION := v2.15.0
+# What a build may leave out, each with all that it brings along: make build TAGS="$(LEAN)".
+LEAN := no_git no_mongodb no_mysql no_secrets no_sqlite
+TAGS ?=
 PLATFORMS ?= linux/amd64 linux/arm64 darwin/arm64
 BIN := $(or $(SCHEMAGATE_TEST_CACHE),$(CURDIR)/.cache)/bin
 
-.PHONY: help setup build test e2e e2e-kube lint setup-lint fuzz chaos bench release demo clean
+.PHONY: help setup build build-lean test e2e e2e-kube lint setup-lint fuzz chaos bench release demo clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,8 +26,8 @@ help: ## list the targets
 setup: ## install and build what the tests need (as root on Debian)
 	@test/setup/setup.sh
 
-build: ## build the static binary ./schemagate
-	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o schemagate ./cmd/schemagate
+build: ## build the static binary ./schemagate; TAGS leaves parts out
+	CGO_ENABLED=0 go build -trimpath -tags '$(TAGS)' -ldflags '-s -w -X main.version=$(VERSION)' -o schemagate ./cmd/schemagate
 
 test: ## all tests, with the race detector, against real servers
 	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "gofmt is needed on:"; echo "$$unformatted"; exit 1; }
@@ -74,6 +77,9 @@ release: ## static binaries for each platform, their checksums, and the list of 
 		go version -m "$$out" | tail -n +2 >"$$out.modules.txt"; \
 	done
 	cd dist && sha256sum schemagate-* >SHA256SUMS && sha256sum --quiet -c SHA256SUMS
+
+build-lean: ## build it for PostgreSQL and folders alone: smaller, and quicker to start
+	@$(MAKE) --no-print-directory build TAGS='$(LEAN)'
 
 demo: build ## five replicas against an embedded database, shown live
 	./schemagate demo

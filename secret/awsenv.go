@@ -1,3 +1,5 @@
+//go:build !no_secrets
+
 package secret
 
 import (

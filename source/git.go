@@ -1,3 +1,5 @@
+//go:build !no_git
+
 package source
 
 import (
@@ -23,6 +25,27 @@ import (
 	githttp "github.com/go-git/go-git/v5/plumbing/transport/http"
 	"github.com/go-git/go-git/v5/storage/memory"
 )
+
+// errSlow is the cause of a context that ended an attempt.
+var errSlow = errors.New("no answer in time")
+
+// open fetches the commit and returns the folder in it.
+func (l location) open(ctx context.Context, o Options) (fs.FS, Info, error) {
+	if o.Timeout == 0 {
+		o.Timeout = 2 * time.Minute
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, o.Timeout, errSlow)
+	defer cancel()
+	commit, err := l.commit(ctx, o)
+	if err != nil {
+		return nil, Info{}, fmt.Errorf("%s: %w", l, err)
+	}
+	files, err := checkout(commit, l.sub)
+	if err != nil {
+		return nil, Info{}, fmt.Errorf("%s at %s: %w", l, commit.Hash, err)
+	}
+	return files, Info{Commit: commit.Hash.String()}, nil
+}
 
 // remote is a server's upload-pack, over either transport. Each call of open is a session of its own: git ends one after a pack.
 type remote struct {

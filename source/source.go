@@ -2,8 +2,6 @@ package source
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io/fs"
 	"time"
 )
@@ -26,9 +24,6 @@ type Info struct {
 	Commit string
 }
 
-// errSlow is the cause of a context that ended an attempt.
-var errSlow = errors.New("no answer in time")
-
 // Open returns the files at the location: a folder, or a git URL (git+ssh://, git+https://, git+file://) with a folder in it and
 // a ref. There is nothing to clean up: a repository is held in memory for as long as the files are.
 func Open(ctx context.Context, raw string, o Options) (fs.FS, Info, error) {
@@ -39,18 +34,5 @@ func Open(ctx context.Context, raw string, o Options) (fs.FS, Info, error) {
 	if err != nil {
 		return nil, Info{}, err
 	}
-	if o.Timeout == 0 {
-		o.Timeout = 2 * time.Minute
-	}
-	ctx, cancel := context.WithTimeoutCause(ctx, o.Timeout, errSlow)
-	defer cancel()
-	commit, err := l.commit(ctx, o)
-	if err != nil {
-		return nil, Info{}, fmt.Errorf("%s: %w", l, err)
-	}
-	files, err := checkout(commit, l.sub)
-	if err != nil {
-		return nil, Info{}, fmt.Errorf("%s at %s: %w", l, commit.Hash, err)
-	}
-	return files, Info{Commit: commit.Hash.String()}, nil
+	return l.open(ctx, o)
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/schemagate/schemagate/cmd/schemagate/demo"
+	"github.com/schemagate/schemagate/config"
 )
 
 // demoApp is the hidden command that has this binary serve as the demo's app.
@@ -22,6 +24,9 @@ func (c *cli) demoCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, stop := signalled(cmd.Context())
 			defer stop()
+			if _, ok := adapters["sqlite"]; !ok {
+				return fmt.Errorf("%w: this binary was built without SQLite, on which the demo runs: take the full build", config.ErrConfig)
+			}
 			self, err := os.Executable()
 			if err != nil {
 				return err

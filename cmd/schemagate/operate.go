@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"time"
 
@@ -160,14 +162,14 @@ func (c *cli) healthCommand() *cobra.Command {
 func (c *cli) versionCommand() *cobra.Command {
 	return &cobra.Command{Use: "version", Short: "Print the version",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			v := version
-			if v == "" {
-				v = "devel"
-				if b, ok := debug.ReadBuildInfo(); ok && b.Main.Version != "" {
-					v = b.Main.Version
+			v, tags := version, ""
+			if b, ok := debug.ReadBuildInfo(); ok {
+				v = cmp.Or(v, b.Main.Version)
+				if i := slices.IndexFunc(b.Settings, func(s debug.BuildSetting) bool { return s.Key == "-tags" }); i >= 0 {
+					tags = " " + b.Settings[i].Value
 				}
 			}
-			_, err := fmt.Fprintf(cmd.OutOrStdout(), "schemagate %s %s %s/%s\n", v, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "schemagate %s %s %s/%s%s\n", cmp.Or(v, "devel"), runtime.Version(), runtime.GOOS, runtime.GOARCH, tags)
 			return err
 		}}
 }

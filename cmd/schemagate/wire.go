@@ -6,18 +6,12 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
-	"os"
-	"strings"
 
 	"go.uber.org/zap"
-	"go.uber.org/zap/zapcore"
 
 	"github.com/schemagate/schemagate/config"
 	"github.com/schemagate/schemagate/database"
-	"github.com/schemagate/schemagate/database/mongodb"
-	"github.com/schemagate/schemagate/database/mysql"
 	"github.com/schemagate/schemagate/database/postgres"
-	"github.com/schemagate/schemagate/database/sqlite"
 	"github.com/schemagate/schemagate/election"
 	"github.com/schemagate/schemagate/election/consul"
 	"github.com/schemagate/schemagate/election/lease"
@@ -32,45 +26,20 @@ type target interface {
 	database.Leases
 }
 
-// adapters is the one line of wiring that a database takes.
-var adapters = map[string]struct {
+// adapter is a database, by the scheme of its URL.
+type adapter struct {
 	dialect migrations.Dialect
 	open    func(url string, cfg *config.Config, t election.Timing, log *zap.Logger) (target, error)
-}{
-	"postgres":    {migrations.Postgres, openPostgres},
-	"postgresql":  {migrations.Postgres, openPostgres},
-	"mysql":       {migrations.MySQL, openMySQL},
-	"sqlite":      {migrations.SQLite, openSQLite},
-	"mongodb":     {migrations.MongoDB, openMongoDB},
-	"mongodb+srv": {migrations.MongoDB, openMongoDB},
+}
+
+// adapters is the one line of wiring that a database takes. Those that a build may leave out add theirs in a file of their own.
+var adapters = map[string]adapter{
+	"postgres":   {migrations.Postgres, openPostgres},
+	"postgresql": {migrations.Postgres, openPostgres},
 }
 
 func openPostgres(url string, cfg *config.Config, t election.Timing, _ *zap.Logger) (target, error) {
 	return postgres.Open(url, postgres.Options{Service: cfg.Service, Schema: cfg.Schema, Pooled: cfg.PoolerKnown(), LeaseTTL: t.TTL, Interval: t.Interval})
-}
-
-func openMySQL(url string, cfg *config.Config, t election.Timing, _ *zap.Logger) (target, error) {
-	return mysql.Open(url, mysql.Options{Service: cfg.Service, Schema: cfg.Schema, LeaseTTL: t.TTL, Interval: t.Interval})
-}
-
-func openSQLite(url string, cfg *config.Config, _ election.Timing, _ *zap.Logger) (target, error) {
-	return sqlite.Open(url, sqlite.Options{Service: cfg.Service})
-}
-
-func openMongoDB(url string, cfg *config.Config, t election.Timing, log *zap.Logger) (target, error) {
-	env := map[string]string{}
-	for name := range strings.SplitSeq(cfg.ScriptEnv, ",") {
-		if name = strings.TrimSpace(name); name != "" {
-			env[name] = os.Getenv(name)
-		}
-	}
-	return mongodb.Open(url, mongodb.Options{Service: cfg.Service, LeaseTTL: t.TTL, Env: env, MaxMemory: int64(cfg.ScriptMemory) << 20, Log: func(level, message string) {
-		l, err := zapcore.ParseLevel(level)
-		if err != nil {
-			l = zapcore.InfoLevel
-		}
-		log.Log(l, message, zap.String("from", "script"))
-	}})
 }
 
 // dialectOf tells the parser whose SQL it reads; without a database it reads PostgreSQL's.
@@ -179,7 +148,8 @@ func policyOf(cfg *config.Config, note string) runner.Policy {
 func connect(cfg *config.Config, log *zap.Logger) (target, election.Elector, error) {
 	a, ok := adapters[config.Scheme(cfg.DatabaseURL)]
 	if !ok {
-		return nil, nil, fmt.Errorf("%w: %s: this build has no adapter for %s://", config.ErrConfig, cfg.Source(), config.Scheme(cfg.DatabaseURL))
+		return nil, nil, fmt.Errorf("%w: %s: this binary was built without %s:// (schemagate version lists the tags): take the full build",
+			config.ErrConfig, cfg.Source(), config.Scheme(cfg.DatabaseURL))
 	}
 	timing, err := election.NewTiming(cfg.LeaseTTL)
 	if err != nil {
