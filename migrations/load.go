@@ -1,8 +1,6 @@
 package migrations
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
 	"io/fs"
 	"path"
@@ -19,7 +17,7 @@ type Options struct {
 	Placeholders map[string]string
 }
 
-// Load reads the set in the root of fsys. Its error holds a Problem for everything that is wrong with the set, and then there is
+// Load reads the set in the root of fsys, several files at once where there are many. Its error holds a Problem for everything that is wrong with the set, and then there is
 // no set.
 func Load(fsys fs.FS, o Options) (*Set, error) {
 	l := loader{Options: o, fsys: fsys, seen: map[string]int{}}
@@ -91,11 +89,9 @@ func (l *loader) read() {
 		return
 	}
 	var files []recognised
-	for _, name := range names {
-		if f, ok := l.readFile(name); ok {
-			if r, ok := l.recognise(f); ok {
-				files = append(files, r)
-			}
+	for _, f := range l.readFiles(names) {
+		if r, ok := l.recognise(f); ok {
+			files = append(files, r)
 		}
 	}
 	if len(names) == len(files) && !slices.ContainsFunc(files, func(f recognised) bool { return f.format != flyway }) {
@@ -193,36 +189,6 @@ func (l *loader) list() (files, folders []string) {
 func isBeside(name string) bool {
 	stem := strings.TrimSuffix(strings.TrimSuffix(name, ".sql"), ".js")
 	return stem != name && (strings.HasSuffix(stem, ".fixture") || strings.HasSuffix(stem, ".check"))
-}
-
-// plainCause is an error of the file system without its path, which is the image's business.
-func plainCause(err error) string {
-	if pe, ok := errors.AsType[*fs.PathError](err); ok {
-		return pe.Err.Error()
-	}
-	return err.Error()
-}
-
-func (l *loader) readFile(name string) (source, bool) {
-	data, err := fs.ReadFile(l.fsys, name)
-	if err != nil {
-		l.problems = append(l.problems, &Problem{File: name, Msg: "can't be read (" + plainCause(err) + ")", Remedy: "check its permissions and the mount", cause: err})
-		return source{}, false
-	}
-	if bytes.HasPrefix(data, []byte("\xff\xfe")) || bytes.HasPrefix(data, []byte("\xfe\xff")) {
-		l.problem(name, 1, "is UTF-16", "save it as UTF-8")
-		return source{}, false
-	}
-	if i := bytes.IndexByte(data, 0); i >= 0 {
-		l.problem(name, 1+bytes.Count(data[:i], []byte("\n")), "holds a NUL byte", "save it as text in UTF-8")
-		return source{}, false
-	}
-	f := source{path: name, text: normalise(string(data))}
-	if strings.TrimSpace(f.text) == "" {
-		l.problem(name, 0, "is empty", "write the change, or delete the file")
-		return source{}, false
-	}
-	return f, true
 }
 
 // addUp takes a parsed migration into the set.

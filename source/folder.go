@@ -1,10 +1,12 @@
 package source
 
 import (
+	"bytes"
 	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 	"syscall"
 )
 
@@ -12,12 +14,12 @@ import (
 // a small file's cost the most is what package os does to have the poller look after it: four calls do instead of nine.
 type folder struct {
 	fs.FS
-	root string
-	buf  []byte // for small files; the loader reads one at a time
+	root    string
+	buffers sync.Pool // for small files
 }
 
 func openFolder(root string) *folder {
-	return &folder{FS: os.DirFS(root), root: root, buf: make([]byte, 32<<10)}
+	return &folder{FS: os.DirFS(root), root: root, buffers: sync.Pool{New: func() any { b := make([]byte, 32<<10); return &b }}}
 }
 
 // ReadDir reads the folder as os.DirFS does.
@@ -34,19 +36,21 @@ func (f *folder) ReadFile(name string) ([]byte, error) {
 	if err != nil {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: err}
 	}
-	n := 0
-	for n < len(f.buf) { // some file systems give less than there is
+	lent := f.buffers.Get().(*[]byte)
+	defer f.buffers.Put(lent)
+	buf, n := *lent, 0
+	for n < len(buf) { // some file systems give less than there is
 		var m int
-		if m, err = again(func() (int, error) { return syscall.Read(fd, f.buf[n:]) }); m <= 0 || err != nil {
+		if m, err = again(func() (int, error) { return syscall.Read(fd, buf[n:]) }); m <= 0 || err != nil {
 			break
 		}
 		n += m
 	}
 	_ = syscall.Close(fd) // nothing was written
-	if err != nil || n == len(f.buf) {
+	if err != nil || n == len(buf) {
 		return fs.ReadFile(f.FS, name)
 	}
-	return append([]byte(nil), f.buf[:n]...), nil
+	return bytes.Clone(buf[:n]), nil
 }
 
 // again repeats a call that a signal interrupted.
