@@ -14,7 +14,7 @@ type Config struct {
 	DatabaseURLFile  string        `env:"DATABASE_URL_FILE" desc:"read the database URL from this file"`
 	DatabaseSecret   string        `env:"DATABASE_SECRET" desc:"read the database URL from a secrets manager: aws-secretsmanager://NAME, vault://PATH#KEY, file://PATH, env://NAME"`
 	SecretTemplate   string        `env:"DATABASE_SECRET_TEMPLATE" desc:"how to make a database URL of a secret that is JSON in a shape of its own, as a Go template"`
-	Migrations       string        `env:"MIGRATIONS" envDefault:"migrations" desc:"a folder, or a git URL: git+ssh://, git+https://, git+file:// with //sub/path?ref=REF"`
+	Migrations       string        `env:"MIGRATIONS" envDefault:"migrations" desc:"a folder, a set that schemagate pack wrote (.zip), or a git URL: git+ssh://, git+https://, git+file:// with //sub/path?ref=REF"`
 	GitKey           string        `env:"GIT_KEY" secret:"text" desc:"private key for git+ssh://"`
 	GitKeyFile       string        `env:"GIT_KEY_FILE" desc:"read the private key from this file; without either, an SSH agent is asked"`
 	GitToken         string        `env:"GIT_TOKEN" secret:"text" desc:"password or token for git+https://"`

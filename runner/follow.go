@@ -24,6 +24,9 @@ func (r *Runner) look(ctx context.Context) election.Event {
 	if e, ok := r.glance(ctx); ok {
 		return e
 	}
+	if err := r.ReadWhole(); err != nil {
+		return r.fail(err)
+	}
 	v, err := r.Database.Look(ctx, database.Query{Digest: r.Set.Digest, Since: r.since})
 	if err != nil {
 		return r.unreachable(ctx, err, "look")

@@ -56,9 +56,11 @@ type Snapshot struct {
 
 // Runner takes one start from the first look to the end.
 type Runner struct {
-	Database  database.Database
-	Elector   election.Elector
-	Set       *migrations.Set
+	Database database.Database
+	Elector  election.Elector
+	Set      *migrations.Set
+	// Whole, if there is one, reads the set, of which Set then has the digest alone: all that a start with nothing to do asks for.
+	Whole     func() (*migrations.Set, error)
 	Policy    Policy
 	Candidate election.Candidate // Holder is filled in for each campaign
 	// Campaigns: false for `wait`.
@@ -134,6 +136,19 @@ func (r *Runner) Up(ctx context.Context) error {
 		return plan(r.Set, l, p, r.Database.Traits())
 	}}
 	return r.run(ctx)
+}
+
+// ReadWhole sees to it that Set has its migrations.
+func (r *Runner) ReadWhole() error {
+	if r.Whole == nil {
+		return nil
+	}
+	set, err := r.Whole()
+	if err != nil {
+		return err
+	}
+	r.Set, r.Whole = set, nil
+	return nil
 }
 
 func (r *Runner) run(ctx context.Context) error {

@@ -24,9 +24,13 @@ type Info struct {
 	Commit string
 }
 
-// Open returns the files at the location: a folder, or a git URL (git+ssh://, git+https://, git+file://) with a folder in it and
+// Open returns the files at the location: a folder, a packed set (.zip), or a git URL (git+ssh://, git+https://, git+file://) with a folder in it and
 // a ref. There is nothing to clean up: a repository is held in memory for as long as the files are.
 func Open(ctx context.Context, raw string, o Options) (fs.FS, Info, error) {
+	if IsPacked(raw) {
+		files, err := openPacked(raw)
+		return files, Info{}, err
+	}
 	if !IsGit(raw) {
 		return openFolder(raw), Info{}, nil
 	}

@@ -30,7 +30,7 @@ func (c *cli) inspect(cmd *cobra.Command) (*config.Config, *runner.Runner, *runn
 	defer stop()
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	r, err := c.build(ctx, cfg, zap.NewNop())
+	r, err := c.build(ctx, cfg, false, zap.NewNop())
 	if err != nil {
 		return nil, nil, nil, err
 	}

@@ -41,7 +41,7 @@ func (c *cli) open(ctx context.Context, cfg *config.Config, warnings []string, s
 		return nil, err
 	}
 	var err error
-	if k.run, err = c.build(ctx, cfg, logger); err != nil {
+	if k.run, err = c.build(ctx, cfg, !strict, logger); err != nil {
 		k.close()
 		return nil, err
 	}

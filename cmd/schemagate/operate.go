@@ -38,7 +38,7 @@ func (c *cli) operated(cmd *cobra.Command, body func(context.Context, *config.Co
 	for _, w := range warnings {
 		log.Warn(w)
 	}
-	r, err := c.build(ctx, cfg, log)
+	r, err := c.build(ctx, cfg, false, log)
 	if err != nil {
 		return err
 	}
@@ -112,8 +112,8 @@ func (c *cli) newCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if source.IsGit(cfg.Migrations) {
-				return fmt.Errorf("%w: new: SCHEMAGATE_MIGRATIONS is a repository; give a folder with --migrations", config.ErrUsage)
+			if source.IsGit(cfg.Migrations) || source.IsPacked(cfg.Migrations) {
+				return fmt.Errorf("%w: new: SCHEMAGATE_MIGRATIONS is no folder; give one with --migrations", config.ErrUsage)
 			}
 			if err := os.MkdirAll(cfg.Migrations, 0o755); err != nil {
 				return fmt.Errorf("%w: SCHEMAGATE_MIGRATIONS: %w", config.ErrConfig, err)

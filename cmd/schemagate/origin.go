@@ -150,7 +150,7 @@ func (c *cli) up(ctx context.Context, k *gatekeeper) error {
 	}
 	old := k.run
 	k.run = &runner.Runner{
-		Database: db, Elector: elector, Set: old.Set, Policy: old.Policy, Candidate: old.Candidate, Campaigns: old.Campaigns,
+		Database: db, Elector: elector, Set: old.Set, Whole: old.Whole, Policy: old.Policy, Candidate: old.Candidate, Campaigns: old.Campaigns,
 		Commander: old.Commander, Address: old.Address, Observer: old.Observer, Log: old.Log, Timeout: old.Timeout,
 		Stays: old.Stays, Beside: old.Beside,
 	}

@@ -21,7 +21,7 @@ func (c *cli) commands() []*cobra.Command {
 		c.upCommand(), c.waitCommand(), c.runCommand(), c.sidecarCommand(),
 		c.statusCommand(), c.historyCommand(), c.planCommand(), c.validateCommand(),
 		c.downCommand(), c.resolveCommand(),
-		c.newCommand(), c.healthCommand(), c.demoCommand(), c.demoAppCommand(), c.versionCommand(),
+		c.newCommand(), c.packCommand(), c.healthCommand(), c.demoCommand(), c.demoAppCommand(), c.versionCommand(),
 		c.testCommand(), c.lintCommand(),
 		c.adoptCommand(), c.baselineCommand(),
 	)
@@ -35,6 +35,11 @@ func (c *cli) upCommand() *cobra.Command {
 				k.run.Policy.Again = again
 				if err := c.up(ctx, k); err != nil {
 					return err
+				}
+				if contract {
+					if err := k.run.ReadWhole(); err != nil {
+						return err
+					}
 				}
 				if err := k.leaveBackground(ctx, background); err != nil || !contract {
 					return err

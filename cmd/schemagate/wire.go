@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"os"
 
 	"go.uber.org/zap"
 
@@ -69,7 +70,7 @@ func (c *cli) loadSet(ctx context.Context, cfg *config.Config, log *zap.Logger) 
 
 // loadFiles is loadSet with what the set was read from.
 func (c *cli) loadFiles(ctx context.Context, cfg *config.Config, log *zap.Logger) (set *migrations.Set, files fs.FS, note string, err error) {
-	values, err := cfg.PlaceholderMap()
+	options, err := readingOf(cfg)
 	if err != nil {
 		return nil, nil, "", err
 	}
@@ -77,16 +78,54 @@ func (c *cli) loadFiles(ctx context.Context, cfg *config.Config, log *zap.Logger
 	if err != nil {
 		return nil, nil, "", err
 	}
-	set, err = migrations.Load(files, migrations.Options{
-		Dialect: dialectOf(cfg), Phase: migrations.Phase(cfg.Phase), Placeholders: values,
-	})
+	set, err = migrations.Load(files, options)
 	if err == nil {
 		err = supported(set)
+	}
+	if err == nil && source.IsPacked(cfg.Migrations) {
+		var seal migrations.Seal
+		seal, _, err = unseal(cfg.Migrations, options)
+		note = seal.Source
 	}
 	if err != nil {
 		return nil, nil, "", fmt.Errorf("SCHEMAGATE_MIGRATIONS=%s: %w", source.Redacted(cfg.Migrations), problems{err})
 	}
 	return set, files, note, nil
+}
+
+func readingOf(cfg *config.Config) (migrations.Options, error) {
+	values, err := cfg.PlaceholderMap()
+	return migrations.Options{Dialect: dialectOf(cfg), Phase: migrations.Phase(cfg.Phase), Placeholders: values}, err
+}
+
+// sealedSet is a packed set as its seal has it: with its digest, and without its migrations. It is nil where the set is to be
+// read, and where something is wrong, which reading it tells.
+func sealedSet(cfg *config.Config) (set *migrations.Set, note string) {
+	if cfg.Command != "" || !source.IsPacked(cfg.Migrations) {
+		return nil, ""
+	}
+	options, err := readingOf(cfg)
+	if err != nil {
+		return nil, ""
+	}
+	seal, ok, err := unseal(cfg.Migrations, options)
+	if err != nil || !ok || seal.Deferred {
+		return nil, ""
+	}
+	return &migrations.Set{Format: seal.Format, Digest: seal.Digest}, seal.Source
+}
+
+func unseal(name string, o migrations.Options) (migrations.Seal, bool, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return migrations.Seal{}, false, err
+	}
+	defer func() { _ = f.Close() }() // nothing was written
+	info, err := f.Stat()
+	if err != nil {
+		return migrations.Seal{}, false, err
+	}
+	return migrations.Unseal(f, info.Size(), o)
 }
 
 // supported refuses what the parser knows and this version does not carry out yet, rather than pass over it in silence.
@@ -100,8 +139,9 @@ func supported(set *migrations.Set) error {
 	return errors.Join(found...)
 }
 
-// build joins database, elector and set into a runner.
-func (c *cli) build(ctx context.Context, cfg *config.Config, log *zap.Logger) (*runner.Runner, error) {
+// build joins database, elector and set into a runner. A brief one may have no more than the digest of a packed set, until it
+// finds that there is something to do.
+func (c *cli) build(ctx context.Context, cfg *config.Config, brief bool, log *zap.Logger) (*runner.Runner, error) {
 	// The set is parsed in the dialect of the database, so that its URL comes first.
 	if err := c.resolveSecret(ctx, cfg, log); err != nil {
 		return nil, err
@@ -110,8 +150,16 @@ func (c *cli) build(ctx context.Context, cfg *config.Config, log *zap.Logger) (*
 	if d, ok := db.(interface{ Dial(context.Context) }); ok && unusable == nil {
 		d.Dial(ctx) // the set is read meanwhile
 	}
-	set, note, err := c.loadSet(ctx, cfg, log)
-	if err != nil {
+	var set *migrations.Set
+	var note string
+	var whole func() (*migrations.Set, error)
+	if brief {
+		set, note = sealedSet(cfg)
+	}
+	var err error
+	if set != nil {
+		whole = func() (*migrations.Set, error) { set, _, err := c.loadSet(ctx, cfg, log); return set, err }
+	} else if set, note, err = c.loadSet(ctx, cfg, log); err != nil {
 		if unusable == nil {
 			db.Disconnect()
 		}
@@ -121,7 +169,7 @@ func (c *cli) build(ctx context.Context, cfg *config.Config, log *zap.Logger) (*
 		return nil, unusable
 	}
 	r := &runner.Runner{
-		Database: db, Elector: elector, Set: set, Log: log, Timeout: cfg.Timeout, Campaigns: true, PauseFile: cfg.PauseFile,
+		Database: db, Elector: elector, Set: set, Whole: whole, Log: log, Timeout: cfg.Timeout, Campaigns: true, PauseFile: cfg.PauseFile,
 		Candidate: election.Candidate{Replica: cfg.Replica, Release: cfg.Release},
 		Policy:    policyOf(cfg, note),
 	}
