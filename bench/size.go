@@ -59,27 +59,29 @@ func (b *bench) size() {
 		return float64(info.Size()) / (1 << 20)
 	}
 	ours := bytes(b.program("schemagate"))
-	b.printf("| binary | MiB |\n| --- | --- |\n| schemagate | %.1f |\n", ours)
+	b.printf("| binary | MiB |\n| --- | --- |\n| schemagate | %.1f |\n| schemagate, lean | %.1f |\n", ours, bytes(b.program("lean")))
 	for _, peer := range []string{"migrate", "goose", "tern", "dbmate"} {
 		b.printf("| %s | %.1f |\n", peer, bytes(servers.Peer(b.scope, peer)))
 	}
 	b.aim("binary (the image adds certificates only)", "under 45 MiB", fmt.Sprintf("%.1f MiB", ours), ours < 45)
 
-	waiting := b.waiting(time.Duration(b.n(20, 2)) * time.Second)
+	patience := time.Duration(b.n(20, 2)) * time.Second
+	waiting, lean := b.waiting("schemagate", patience), b.waiting("lean", patience)
 	<-time.After(time.Until(b.stay.began.Add(b.longest)))
 	last := b.memory(b.stay.cmd.Process.Pid)
 	minutes := time.Since(b.stay.began).Minutes()
-	b.printf("\n| memory | MiB | its own |\n| --- | --- | --- |\n| waiting at the gate, for %d s | %s |\n| a sidecar, just started | %s |\n| the same after %.0f minutes | %s |\n",
-		b.n(20, 2), waiting, b.stay.first, minutes, last)
+	b.printf("\n| memory | MiB | its own |\n| --- | --- | --- |\n| waiting at the gate, for %v | %s |\n| the same, lean | %s |\n| a sidecar, just started | %s |\n| the same after %.0f minutes | %s |\n",
+		patience, waiting, lean, b.stay.first, minutes, last)
 	b.aim("memory while waiting", "under 20 MiB", fmt.Sprintf("%.1f MiB", float64(waiting.all)/1024), waiting.all < 20<<10)
+	b.aim("memory while waiting, lean", "under 20 MiB", fmt.Sprintf("%.1f MiB", float64(lean.all)/1024), lean.all < 20<<10)
 	b.aim(fmt.Sprintf("memory as a sidecar after %.0f minutes (hours: not run)", minutes), "under 20 MiB", fmt.Sprintf("%.1f MiB", float64(last.all)/1024), last.all < 20<<10)
 }
 
 // waiting is a follower's memory after some time.
-func (b *bench) waiting(patience time.Duration) memory {
+func (b *bench) waiting(program string, patience time.Duration) memory {
 	url, set := b.database(), b.slowSet(60)
 	start := func() (*exec.Cmd, *harness.Stream) {
-		cmd := b.schemagate(url, set, "up")
+		cmd := b.variant(program, url, set, "up")
 		said := harness.NewStream()
 		cmd.Env, cmd.Stderr = append(cmd.Env, "SCHEMAGATE_HTTP_ADDR=127.0.0.1:0", "SCHEMAGATE_LOG_LEVEL=info", "SCHEMAGATE_LOG_FORMAT=json"), said
 		b.must(cmd.Start())

@@ -20,7 +20,12 @@ type tool struct {
 
 // schemagate is our command.
 func (b *bench) schemagate(url, set string, args ...string) *exec.Cmd {
-	cmd := exec.Command(b.program("schemagate"), args...)
+	return b.variant("schemagate", url, set, args...)
+}
+
+// variant is our command of another build.
+func (b *bench) variant(program, url, set string, args ...string) *exec.Cmd {
+	cmd := exec.Command(b.program(program), args...)
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "SCHEMAGATE_DATABASE_URL=" + url, "SCHEMAGATE_MIGRATIONS=" + set,
 		"SCHEMAGATE_HTTP_ADDR=off", "SCHEMAGATE_LOG_LEVEL=warn"}
 	return cmd
@@ -53,6 +58,24 @@ func (b *bench) tools() []tool {
 			func(n int) string {
 				return fmt.Sprintf("insert into schema_migrations select '20240101' || lpad(g::text, 6, '0') from generate_series(51, %d) g", n)
 			}},
+	}
+}
+
+// variants are our other builds, and other ways to give us the files.
+func (b *bench) variants() []tool {
+	file := func(i int, sql string) (string, string) { return fmt.Sprintf("%06d_t.up.sql", i), sql }
+	packed := func(program string) func(url, dir string) *exec.Cmd {
+		return func(url, dir string) *exec.Cmd {
+			if _, err := os.Stat(dir + ".zip"); err != nil {
+				b.once(b.variant("schemagate", url, dir, "pack", dir+".zip"))
+			}
+			return b.variant(program, url, dir+".zip", "up")
+		}
+	}
+	return []tool{
+		{"schemagate, lean", true, file, func(url, dir string) *exec.Cmd { return b.variant("lean", url, dir, "up") }, nil},
+		{"schemagate, packed", true, file, packed("schemagate"), nil},
+		{"schemagate, lean and packed", true, file, packed("lean"), nil},
 	}
 }
 
