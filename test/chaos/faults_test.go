@@ -118,6 +118,9 @@ func (w *world) fillDisk(detail int, release func()) (missed string) {
 			w.t.Fatal(err)
 		}
 	}
+	if missed != "" {
+		w.t.Logf("PostgreSQL's log meanwhile:\n%s", w.pg.LogSince(before))
+	}
 	return missed
 }
 
