@@ -23,6 +23,7 @@ type gatekeeper struct {
 	server    *health.Server
 	run       *runner.Runner
 	commander *commander
+	spans     *spans
 	served    chan struct{} // closed when the server has ended
 	stop      context.CancelFunc
 	listed    time.Time // when the migrations were last listed at the gate
@@ -41,11 +42,14 @@ func (c *cli) open(ctx context.Context, cfg *config.Config, warnings []string, s
 		return nil, err
 	}
 	var err error
+	k.spans = c.traced(cfg, logger)
 	if k.run, err = c.build(ctx, cfg, !strict, logger); err != nil {
+		k.spans.finish(err)
 		k.close()
 		return nil, err
 	}
 	k.gate.Update(func(s *health.Status) { s.Digest, s.DatabaseKind = k.run.Set.Digest, k.run.Database.Traits().Name })
+	k.spans.prepared(k.run.Database.Traits().Name)
 	k.run.Observer = k
 	k.commander = &commander{cfg: cfg, log: logger, redactor: &c.redactor}
 	if n, ok := k.run.Database.(interface{ SessionName(database.Term) string }); ok {
@@ -93,6 +97,7 @@ func (k *gatekeeper) close() {
 	k.gate.Wake()
 	k.stop()
 	<-k.served
+	k.spans.close()
 	if k.commander != nil {
 		k.commander.close()
 	}
@@ -102,6 +107,7 @@ func (k *gatekeeper) close() {
 // Observe shows the runner's state at the gate.
 func (k *gatekeeper) Observe(n runner.Snapshot) {
 	k.count(n)
+	k.spans.observe(n)
 	defer k.showBackfills(n.Backfills)
 	if k.server == nil { // nobody can see it
 		return
