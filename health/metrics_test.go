@@ -146,6 +146,29 @@ func TestDashboardAndAlertsNameRealMetrics(t *testing.T) {
 	}
 }
 
+// TestEveryAlertIsSeenToFireAndToStaySilent holds the rules against their tests, which promtool runs below.
+func TestEveryAlertIsSeenToFireAndToStaySilent(t *testing.T) {
+	read := func(name string) string {
+		text, err := os.ReadFile("../deploy/prometheus/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	tests := read("alerts_test.yml")
+	rules := regexp.MustCompile(`(?m)^ +- alert: (\w+)$`).FindAllStringSubmatch(read("alerts.yml"), -1)
+	if len(rules) < 9 {
+		t.Fatalf("only %d rules", len(rules))
+	}
+	for _, rule := range rules {
+		fires := regexp.MustCompile(`alertname: ` + rule[1] + `\n\s+exp_alerts:\n\s+- exp_labels`)
+		silent := regexp.MustCompile(`alertname: ` + rule[1] + `, exp_alerts: \[\]`)
+		if !fires.MatchString(tests) || !silent.MatchString(tests) {
+			t.Errorf("%s: seen to fire %v, to stay silent %v", rule[1], fires.MatchString(tests), silent.MatchString(tests))
+		}
+	}
+}
+
 // queries returns every "expr" in a dashboard, with its variables filled in.
 func queries(v any) (found []string) {
 	switch v := v.(type) {

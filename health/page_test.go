@@ -63,7 +63,7 @@ func TestPageInABrowser(t *testing.T) {
 		s.Service, s.Release, s.Replica, s.Leader = hostile("service"), hostile("release"), hostile("replica"), hostile("leader")
 		s.Role, s.Digest, s.DatabaseKind = Role(hostile("role")), "<b class=injected>", hostile("kind")
 		s.Database = Database{Note: hostile("database")}
-		s.CurrentMigration = &CurrentMigration{Version: hostile("current"), Name: hostile("name"), Progress: Progress{Unit: hostile("unit")}, Note: hostile("note")}
+		s.CurrentMigration = &CurrentMigration{Version: hostile("current"), Name: hostile("name"), Progress: Progress{Done: 3, Unit: hostile("unit")}, Note: hostile("note")}
 		s.Migrations = []Migration{{Version: hostile("version"), Name: hostile("file"), State: hostile("done"), AppliedAt: time.Now(), Release: hostile("in"), WaitsFor: hostile("waits")}}
 		s.Replicas = []Replica{{Name: hostile("peer"), Release: hostile("peerrelease"), State: hostile("peerstate")}}
 		s.Batches = []Batch{{Version: hostile("batch"), State: "__proto__", ThrottledBy: hostile("throttle")}}
