@@ -18,7 +18,7 @@ TAGS ?=
 PLATFORMS ?= linux/amd64 linux/arm64 darwin/arm64
 BIN := $(or $(SCHEMAGATE_TEST_CACHE),$(CURDIR)/.cache)/bin
 
-.PHONY: help setup build build-lean test e2e e2e-kube lint setup-lint fuzz chaos bench release demo clean
+.PHONY: help setup build build-lean docs man test e2e e2e-kube lint setup-lint fuzz chaos bench release demo clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +28,12 @@ setup: ## install and build what the tests need (as root on Debian)
 
 build: ## build the static binary ./schemagate; TAGS leaves parts out
 	CGO_ENABLED=0 go build -trimpath -tags '$(TAGS)' -ldflags '-s -w -X main.version=$(VERSION)' -o schemagate ./cmd/schemagate
+
+docs: ## write the pages of docs/ that are made of the code
+	go test -count=1 -run TestPages ./cmd/schemagate -update
+
+man: ## write a man page for each command, in dist/man
+	mkdir -p dist/man && go test -count=1 -run TestManPages ./cmd/schemagate -man $(CURDIR)/dist/man
 
 test: ## all tests, with the race detector, against real servers
 	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "gofmt is needed on:"; echo "$$unformatted"; exit 1; }
@@ -70,6 +76,7 @@ chaos: setup ## SEEDS (500) runs with faults at exact points, against real serve
 
 release: ## static binaries for each platform, their checksums, and the list of modules in each, in dist/
 	rm -rf dist && mkdir dist
+	@$(MAKE) --no-print-directory man
 	@for platform in $(PLATFORMS); do \
 		out=dist/schemagate-$(VERSION)-$${platform/\//-}; echo "$$out"; \
 		CGO_ENABLED=0 GOOS=$${platform%/*} GOARCH=$${platform#*/} go build -trimpath -buildvcs=false \

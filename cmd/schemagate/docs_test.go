@@ -4,15 +4,26 @@ import (
 	"bytes"
 	"flag"
 	"fmt"
+	"maps"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+
 	"github.com/schemagate/schemagate/config"
+	"github.com/schemagate/schemagate/health"
 )
 
-var update = flag.Bool("update", false, "write the generated pages of docs/")
+var (
+	update = flag.Bool("update", false, "write the generated pages of docs/")
+	manDir = flag.String("man", "", "write the man pages into this folder, which exists")
+)
 
 func page(t *testing.T, name, text string) {
 	t.Helper()
@@ -27,7 +38,7 @@ func page(t *testing.T, name, text string) {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(have, []byte(text)) {
-		t.Errorf("docs/%s is not what the code says: go test ./cmd/schemagate -run TestPages -update", name)
+		t.Errorf("docs/%s is not what the code says: make docs", name)
 	}
 }
 
@@ -54,6 +65,40 @@ func TestPages(t *testing.T) {
 		fmt.Fprintf(&b, "| %d | %s |\n", e.code, e.meaning)
 	}
 	page(t, "exit-codes.md", b.String())
+	page(t, "metrics.md", metricsPage(t))
+	page(t, "errors.md", errorsPage(t))
+}
+
+// metricsPage lists what /metrics of a gate says of which everything is known.
+func metricsPage(t *testing.T) string {
+	t.Helper()
+	g := health.NewGate()
+	g.Update(func(s *health.Status) {
+		s.Replicas = []health.Replica{{Name: "a", State: "open"}}
+		s.Batches = []health.Batch{{Version: "1", Done: 1, Total: 2, State: health.BatchRunning}}
+	})
+	g.SetApp(true, "")
+	server := health.NewServer(g, health.Options{})
+	g.ObserveBatch("1", 1)
+	answer := httptest.NewRecorder()
+	server.ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil))
+	parser := expfmt.NewTextParser(model.UTF8Validation)
+	families, err := parser.TextToMetricFamilies(answer.Body)
+	if err != nil || len(families) < 20 {
+		t.Fatalf("%d families: %v", len(families), err)
+	}
+	var b strings.Builder
+	b.WriteString("# Metrics\n\nMade from the code: what `GET /metrics` says, for Prometheus. `deploy/grafana/schemagate.json` is a dashboard of it, `deploy/prometheus/alerts.yml` are alert rules.\n" +
+		"They last as long as the process: `up` and `wait` end with the gate, so that only a scrape in between sees them.\n\n| name | type | labels | meaning |\n| --- | --- | --- | --- |\n")
+	for _, name := range slices.Sorted(maps.Keys(families)) {
+		f := families[name]
+		var labels []string
+		for _, l := range f.Metric[0].Label {
+			labels = append(labels, "`"+l.GetName()+"`")
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", name, strings.ToLower(f.GetType().String()), strings.Join(labels, " "), f.GetHelp())
+	}
+	return b.String()
 }
 
 // TestEveryExitCodeIsExplained holds the table of meanings against the codes that errors map to.

@@ -64,7 +64,7 @@ func (c *cli) command() *cobra.Command {
 		Long: "schemagate stands before every replica of an app. One wins an election and applies the pending migrations,\n" +
 			"the others wait; the gate opens when the schema is the one that this release was built for.",
 		SilenceErrors: true, SilenceUsage: true,
-		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true}, // completionCommand is ours
 	}
 	for _, f := range config.Fields() {
 		if f.Secret == "text" {
@@ -79,6 +79,8 @@ func (c *cli) command() *cobra.Command {
 	root.PersistentFlags().SortFlags = false
 	root.SetFlagErrorFunc(unknownFlag)
 	root.AddCommand(c.commands()...)
+	explain(root)
+	flagValues(root)
 	for _, cmd := range append(root.Commands(), root) {
 		wrapArgs(cmd)
 	}

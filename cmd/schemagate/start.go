@@ -21,7 +21,7 @@ func (c *cli) commands() []*cobra.Command {
 		c.upCommand(), c.waitCommand(), c.runCommand(), c.sidecarCommand(),
 		c.statusCommand(), c.historyCommand(), c.planCommand(), c.validateCommand(),
 		c.downCommand(), c.resolveCommand(),
-		c.newCommand(), c.packCommand(), c.healthCommand(), c.demoCommand(), c.demoAppCommand(), c.versionCommand(),
+		c.newCommand(), c.packCommand(), c.healthCommand(), c.demoCommand(), c.demoAppCommand(), c.completionCommand(), c.versionCommand(),
 		c.testCommand(), c.lintCommand(),
 		c.adoptCommand(), c.baselineCommand(),
 	)

@@ -26,6 +26,8 @@ needs=(
 	'/usr/bin/chromium                 chromium'    # opens the page
 	'/usr/sbin/haproxy                 haproxy'     # balances the rolling deploy
 	'/usr/bin/wrk                      wrk'         # loads the probes in make bench
+	'/usr/share/bash-completion/bash_completion  bash-completion'
+	'/usr/bin/groff                    groff-base'  # reads the man pages
 	'/usr/bin/alembic                  alembic'     # a migrator that is not ours
 	'/usr/lib/python3/dist-packages/psycopg2  python3-psycopg2'
 )
