@@ -26,6 +26,7 @@ COPY runner runner
 COPY script script
 COPY secret secret
 COPY source source
+COPY trace trace
 ARG VERSION=devel
 ARG TAGS=
 ARG TARGETOS

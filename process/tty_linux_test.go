@@ -10,28 +10,14 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/schemagate/schemagate/test/harness"
 )
 
 // onTerminal starts a role as the leader of a session on a new terminal; p.lines is what the terminal shows.
 func onTerminal(t *testing.T, args ...string) (p *program, keyboard *os.File) {
 	t.Helper()
-	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { master.Close() })
-	fd := int(master.Fd())
-	if err := unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0); err != nil {
-		t.Fatal(err)
-	}
-	number, err := unix.IoctlGetInt(fd, unix.TIOCGPTN)
-	if err != nil {
-		t.Fatal(err)
-	}
-	slave, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
+	master, slave := harness.Terminal(t)
 	defer slave.Close()
 	p = forkProgram(t, &syscall.SysProcAttr{Setsid: true, Setctty: true}, []uintptr{slave.Fd(), slave.Fd(), slave.Fd()}, args)
 	p.lines = bufio.NewScanner(master)

@@ -19,6 +19,7 @@ import (
 type gatekeeper struct {
 	cfg       *config.Config
 	log       *zap.Logger
+	terminal  *terminal
 	gate      *health.Gate
 	server    *health.Server
 	run       *runner.Runner
@@ -32,11 +33,12 @@ type gatekeeper struct {
 // open builds everything that up, wait, run and sidecar share, and begins to serve health. strict: an address in use is an
 // error, and not merely a warning, because nobody could see the gate.
 func (c *cli) open(ctx context.Context, cfg *config.Config, warnings []string, strict bool) (*gatekeeper, error) {
-	logger := newLogger(cfg, &c.redactor)
+	screen := newTerminal(cfg)
+	logger := newLoggerAbove(screen, cfg, &c.redactor)
 	for _, w := range warnings {
 		logger.Warn(w)
 	}
-	k := &gatekeeper{cfg: cfg, log: logger, gate: health.NewGate(), served: make(chan struct{})}
+	k := &gatekeeper{cfg: cfg, log: logger, terminal: screen, gate: health.NewGate(), served: make(chan struct{})}
 	k.gate.Update(func(s *health.Status) { s.Service, s.Release, s.Replica = cfg.Service, cfg.Release, cfg.Replica })
 	if err := k.listen(ctx, strict); err != nil {
 		return nil, err
@@ -101,11 +103,13 @@ func (k *gatekeeper) close() {
 	if k.commander != nil {
 		k.commander.close()
 	}
+	k.terminal.close()
 	_ = k.log.Sync() // standard error can't be synced everywhere
 }
 
 // Observe shows the runner's state at the gate.
 func (k *gatekeeper) Observe(n runner.Snapshot) {
+	k.terminal.show(n)
 	k.count(n)
 	k.spans.observe(n)
 	defer k.showBackfills(n.Backfills)

@@ -13,6 +13,14 @@ import (
 
 // newLogger writes to standard error: one JSON object a line, or for people on a terminal. Every line passes the redactor.
 func newLogger(cfg *config.Config, r *config.Redactor) *zap.Logger {
+	return newLoggerAbove(nil, cfg, r)
+}
+
+// newLoggerAbove has the lines pass above a terminal's bar, where there is one.
+func newLoggerAbove(t *terminal, cfg *config.Config, r *config.Redactor) *zap.Logger {
+	if t != nil {
+		return loggerTo(t, true, cfg, r)
+	}
 	return loggerTo(os.Stderr, term.IsTerminal(int(os.Stderr.Fd())), cfg, r)
 }
 

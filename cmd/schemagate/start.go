@@ -92,6 +92,7 @@ func (c *cli) sidecarCommand() *cobra.Command {
 				if err := c.up(ctx, k); err != nil {
 					return err
 				}
+				k.terminal.close()
 				k.log.Info("gate open")
 				prober, err := k.probe(ctx)
 				if err != nil {
@@ -144,6 +145,7 @@ func (c *cli) runApp(cmd *cobra.Command, args []string) error {
 	if err := c.up(waiting, k); err != nil {
 		return err
 	}
+	k.terminal.close()
 	k.log.Info("gate open, starting the app", zap.String("command", args[0]))
 	ctx, cancel := context.WithCancel(cmd.Context())
 	prober, err := k.probe(ctx)

@@ -124,6 +124,14 @@ func (s *Stage) Path() string {
 // StartCommand runs any command with schemagate's settings.
 func (s *Stage) StartCommand(cmd *exec.Cmd) *Replica {
 	s.T.Helper()
+	return start(s.T, s.settled(cmd), s.Abrupt)
+}
+
+// Command is the program with the settings, not started.
+func (s *Stage) Command(args ...string) *exec.Cmd { return s.settled(exec.Command(s.Path(), args...)) }
+
+// settled gives a command schemagate's settings.
+func (s *Stage) settled(cmd *exec.Cmd) *exec.Cmd {
 	sources()
 	cmd.Env = []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + s.Dir,
@@ -137,7 +145,7 @@ func (s *Stage) StartCommand(cmd *exec.Cmd) *Replica {
 	}
 	cmd.Env = append(cmd.Env, s.Env...)
 	cmd.Dir = s.Dir
-	return start(s.T, cmd, s.Abrupt)
+	return cmd
 }
 
 // Up runs `schemagate up` to its end, which has to be a gate that is open.
