@@ -3,6 +3,7 @@ package chaos
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -34,12 +35,12 @@ type world struct {
 	stage   *stage
 	cprox   *servers.TCPProxy // to Consul
 	missing string            // what this machine lacks for the plan
-	nodes   []*node
 	checked sync.WaitGroup
 	hits    chan hit
 
 	mu    sync.Mutex
 	armed int // index of the fault that is waited for
+	nodes []*node
 
 	emu      sync.Mutex
 	problems []string
@@ -135,7 +136,9 @@ func (w *world) launch() *node {
 	} else {
 		n.Replica = s.StartCommand(n.net.Command(s.Path(), "up"))
 	}
+	w.mu.Lock()
 	w.nodes = append(w.nodes, n)
+	w.mu.Unlock()
 	w.checked.Go(func() {
 		<-n.Done
 		if n.Code() == 0 {
@@ -362,7 +365,9 @@ func (w *world) ask(sql string) (string, error) {
 // allEnded is closed when no replica runs any more.
 func (w *world) allEnded() <-chan struct{} {
 	out := make(chan struct{})
-	nodes := w.nodes[:len(w.nodes):len(w.nodes)]
+	w.mu.Lock()
+	nodes := slices.Clone(w.nodes)
+	w.mu.Unlock()
 	w.checked.Go(func() {
 		for _, n := range nodes {
 			select {
