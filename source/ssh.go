@@ -238,12 +238,13 @@ func (s *session) AdvertisedReferencesContext(context.Context) (*packp.AdvRefs, 
 }
 
 func (s *session) UploadPack(_ context.Context, req *packp.UploadPackRequest) (*packp.UploadPackResponse, error) {
-	err := errors.Join(req.UploadRequest.Encode(s.in), req.UploadHaves.Encode(s.in, true), pktline.NewEncoder(s.in).Encodef("done\n"), s.in.Close())
-	if err != nil {
+	told := errors.Join(req.UploadRequest.Encode(s.in), req.UploadHaves.Encode(s.in, true), pktline.NewEncoder(s.in).Encodef("done\n"), s.in.Close())
+	res := packp.NewUploadPackResponse(req)
+	// A server that refuses may hang up before it was told everything. Its answer says why; that telling it failed does not.
+	if err := res.Decode(io.NopCloser(s.out)); err != nil {
 		return nil, err
 	}
-	res := packp.NewUploadPackResponse(req)
-	return res, res.Decode(io.NopCloser(s.out))
+	return res, told
 }
 
 func (s *session) Close() error {
