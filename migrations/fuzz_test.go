@@ -86,20 +86,26 @@ func FuzzLoad(f *testing.F) {
 			}
 			fsys[name] = &fstest.MapFile{Data: []byte(text)}
 		}
-		set, err := Load(fsys, Options{Dialect: d, Placeholders: flywayValues})
-		if err != nil {
-			for _, p := range Problems(err) {
-				if p.File == "" || p.Msg == "" || p.Remedy == "" || p.Line < 0 {
-					t.Fatalf("not a good problem: %v", p)
-				}
-			}
-			return
-		}
-		if len(set.Migrations) == 0 || set.Format == "" || len(set.Digest) != 64 {
-			t.Fatalf("an empty set: %+v", set)
-		}
-		checkSet(t, d, set)
+		checkLoad(t, d, fsys)
 	})
+}
+
+// checkLoad loads a folder: what comes of it is a set that keeps its promises, or problems that say where they are and what to do.
+func checkLoad(t *testing.T, d Dialect, fsys fstest.MapFS) {
+	t.Helper()
+	set, err := Load(fsys, Options{Dialect: d, Placeholders: flywayValues})
+	if err != nil {
+		for _, p := range Problems(err) {
+			if p.File == "" || p.Msg == "" || p.Remedy == "" || p.Line < 0 {
+				t.Fatalf("not a good problem: %v", p)
+			}
+		}
+		return
+	}
+	if len(set.Migrations) == 0 || set.Format == "" || len(set.Digest) != 64 {
+		t.Fatalf("an empty set: %+v", set)
+	}
+	checkSet(t, d, set)
 }
 
 func checkSet(t *testing.T, d Dialect, set *Set) {
