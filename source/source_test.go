@@ -136,7 +136,9 @@ func TestFile(t *testing.T) {
 func TestSSH(t *testing.T) {
 	h, sshd := newHistory(t), sourcetest.Sshd(t)
 	o := source.Options{Key: read(t, sshd.Key), KnownHosts: sshd.KnownHosts}
-	open := func(suffix string) (fs.FS, source.Info, error) { return source.Open(t.Context(), sshd.URL(h.Dir)+suffix, o) }
+	open := func(suffix string) (fs.FS, source.Info, error) {
+		return source.Open(t.Context(), sshd.URL(h.Dir)+suffix, o)
+	}
 	t.Run("as git serves by default", func(t *testing.T) { checkRefs(t, h, open) })
 	h.Git("config", "uploadpack.allowAnySHA1InWant", "true")
 	t.Run("with bare hashes", func(t *testing.T) { checkBare(t, h, open) })
