@@ -154,16 +154,3 @@ func TestEveryFieldIsDescribed(t *testing.T) {
 		}
 	}
 }
-
-func FuzzLoad(f *testing.F) {
-	f.Add("postgres://u:p@h/db", "15m", "consul://h:8500/x", ":8099")
-	f.Add("sqlite:x", "0", "database", "off")
-	f.Fuzz(func(t *testing.T, url, timeout, election, addr string) {
-		_, _, err := config.Load(config.Options{Environ: []string{
-			"SCHEMAGATE_DATABASE_URL=" + url, "SCHEMAGATE_TIMEOUT=" + timeout, "SCHEMAGATE_ELECTION=" + election, "SCHEMAGATE_HTTP_ADDR=" + addr,
-		}})
-		if err != nil && !errors.Is(err, config.ErrConfig) {
-			t.Errorf("an error of another kind: %v", err)
-		}
-	})
-}

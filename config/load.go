@@ -99,7 +99,7 @@ func parseProblem(_ *Config, err error, vars map[string]string) error {
 			case reflect.Int:
 				kind = "a whole number"
 			}
-			return problem{f.Variable, fmt.Sprintf("%q is not %s", vars[f.Variable], kind)}
+			return problem{f.Variable, fmt.Sprintf("%q is not %s", withoutUser(vars[f.Variable]), kind)}
 		}
 	}
 	return problem{pe.Name, pe.Err.Error()}
@@ -130,13 +130,26 @@ func (c *Config) files() (problems []error) {
 		}
 		switch {
 		case err != nil:
-			problems = append(problems, problem{f.variable + "_FILE", "can't be read: " + err.Error()})
+			problems = append(problems, problem{f.variable + "_FILE", unreadable(f.path, err)})
 		case text == "":
-			problems = append(problems, problem{f.variable + "_FILE", f.path + " is empty"})
+			problems = append(problems, problem{f.variable + "_FILE", withoutUser(f.path) + " is empty"})
 		}
 		*f.into = text
 	}
 	return problems
+}
+
+// unreadable tells why a secret's file can't be read. Who mixes a variable up with its twin puts the secret itself there: only what
+// looks like a path is shown.
+func unreadable(path string, err error) string {
+	var pe *os.PathError
+	if errors.As(err, &pe) {
+		err = pe.Err
+	}
+	if !strings.Contains(path, "/") || strings.ContainsAny(path, "\r\n") {
+		return "does not hold a file's path (not shown, as it may be the secret): " + err.Error()
+	}
+	return "can't be read: " + withoutUser(path) + ": " + err.Error()
 }
 
 func (c *Config) resolveDatabase(vars map[string]string) {
@@ -170,9 +183,8 @@ func CheckDatabaseURL(source, raw string) error {
 		hint := ""
 		if n := spell.Nearest(s, schemes); n != "" && s != "" {
 			hint = "; did you mean " + n + "?"
-		}
-		if s == "" || strings.ContainsAny(s, "@/ =") {
-			s = "no scheme"
+		} else { // what stands before the first colon may be anything, a password too
+			s = "no scheme of a database"
 		}
 		return problem{source, fmt.Sprintf("%s: use one of postgres:// mysql:// mongodb:// mongodb+srv:// sqlite:PATH%s", s, hint)}
 	}
@@ -190,7 +202,7 @@ func (c *Config) check(o Options) (problems []error) {
 	}
 	oneOf := func(name, value string, allowed ...string) {
 		if !slices.Contains(allowed, value) {
-			bad(name, "%q is none of %s", value, strings.Join(allowed, ", "))
+			bad(name, "%q is none of %s", withoutUser(value), strings.Join(allowed, ", "))
 		}
 	}
 	if !o.NoDatabase {
@@ -247,7 +259,7 @@ func (c *Config) check(o Options) (problems []error) {
 	}
 	if c.HTTPAddr != "off" {
 		if _, _, err := net.SplitHostPort(c.HTTPAddr); err != nil {
-			bad("HTTP_ADDR", "%q is neither HOST:PORT nor off", c.HTTPAddr)
+			bad("HTTP_ADDR", "%q is neither HOST:PORT nor off", withoutUser(c.HTTPAddr))
 		}
 	}
 	if c.AppHealthURL != "" {
@@ -256,7 +268,7 @@ func (c *Config) check(o Options) (problems []error) {
 		}
 	}
 	if strings.TrimSpace(c.Service) == "" || strings.ContainsAny(c.Service, "/\x00\n") || len(c.Service) > 200 {
-		bad("SERVICE", "%q: give a name of at most 200 characters without / and line breaks", c.Service)
+		bad("SERVICE", "%q: give a name of at most 200 characters without / and line breaks", withoutUser(c.Service))
 	}
 	if _, err := c.PlaceholderMap(); err != nil {
 		bad("PLACEHOLDERS", "%v", err)
@@ -273,7 +285,7 @@ func (c *Config) PlaceholderMap() (map[string]string, error) {
 		}
 		k, v, ok := strings.Cut(part, "=")
 		if !ok {
-			return nil, fmt.Errorf("%q has no value: write name=value,name=value", part)
+			return nil, fmt.Errorf("%q has no value: write name=value,name=value", withoutUser(part))
 		}
 		out[strings.TrimSpace(k)] = v
 	}

@@ -36,6 +36,7 @@ func hasPassword(raw string) bool {
 	return userInfo().MatchString(raw)
 }
 
+// withoutUser is what a message shows of a value: a URL in the wrong variable must not show its password either.
 func withoutUser(raw string) string {
 	if i := strings.LastIndex(raw, "@"); i >= 0 {
 		return "…" + raw[i:]
