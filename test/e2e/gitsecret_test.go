@@ -9,6 +9,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -50,7 +52,32 @@ func newOrigin(t *testing.T) *origin {
 		"SCHEMAGATE_MIGRATIONS="+o.sshd.URL(o.repo.Dir)+"//db/migrations?ref=v1.4.0",
 		"SCHEMAGATE_GIT_KEY_FILE="+o.sshd.Key, "SCHEMAGATE_GIT_KNOWN_HOSTS="+o.sshd.KnownHosts,
 		"SCHEMAGATE_DATABASE_SECRET=aws-secretsmanager://"+secretName)...)
+	o.asDocumented(t)
 	return o
+}
+
+// asDocumented holds what the container is handed against the command of the example's page.
+func (o *origin) asDocumented(t *testing.T) {
+	t.Helper()
+	page := contentsOf(t, "../../examples/git-and-secret/README.md")
+	given := regexp.MustCompile(`(?m)^  -e (SCHEMAGATE_\w+)='?([^' ]+)`).FindAllStringSubmatch(page, -1)
+	if len(given) != 4 || !strings.Contains(page, "\n  schemagate up\n") {
+		t.Fatalf("the page's command has %d settings, or is another", len(given))
+	}
+	for _, m := range given {
+		i := slices.IndexFunc(o.Env, func(e string) bool { return strings.HasPrefix(e, m[1]+"=") })
+		if i < 0 {
+			t.Errorf("the page sets %s, and the test does not", m[1])
+			continue
+		}
+		// Hosts and files are of the test; scheme, folder, ref and name are the page's.
+		_, have, _ := strings.Cut(o.Env[i], "=")
+		for _, part := range []string{"git+ssh://", "//db/migrations?ref=v1.4.0", "aws-secretsmanager://prod/app/database"} {
+			if strings.Contains(m[2], part) != strings.Contains(have, part) {
+				t.Errorf("%s: %q is in one of %s and %s", m[1], part, m[2], have)
+			}
+		}
+	}
 }
 
 // leaks fails the test when the text holds a secret, in any spelling.
@@ -147,6 +174,14 @@ func TestGitAndSecretGoWrong(t *testing.T) {
 	r := o.Expect(78, "up") // no tag v1.4.0
 	r.Says("SCHEMAGATE_MIGRATIONS", `ref "v1.4.0"`, "no tag and no branch")
 	leaks(t, "the log", r.String(), passwordOfApp)
+	// The host is the one that known_hosts names, with another server's key.
+	_, key, _ := strings.Cut(contentsOf(t, sourcetest.Sshd(t).KnownHosts), " ")
+	host, _, _ := strings.Cut(contentsOf(t, o.sshd.KnownHosts), " ")
+	wrong := filepath.Join(t.TempDir(), "known_hosts")
+	if err := os.WriteFile(wrong, []byte(host+" "+key), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	o.with("SCHEMAGATE_GIT_KNOWN_HOSTS="+wrong).Expect(78, "up").Says("SCHEMAGATE_MIGRATIONS", "is not the one in known_hosts")
 	o.with("SCHEMAGATE_GIT_KNOWN_HOSTS=/nonexistent").Expect(78, "up").Says("no known_hosts file", "ssh-keyscan")
 	o.with("SCHEMAGATE_DATABASE_SECRET=aws-secretsmanager://prod/other").Expect(78, "up").Says("SCHEMAGATE_DATABASE_SECRET", "no such secret")
 	o.aws.Put(secretName, `{"username":"u","password":"`+"hunter2"+`"}`)
@@ -157,7 +192,7 @@ func TestGitAndSecretGoWrong(t *testing.T) {
 	url := "git+https://me:" + passwordOfToken + "@127.0.0.1:1/repo.git"
 	s := bare(t)
 	s.Expect(64, "validate", "--migrations", url).Says("--migrations holds a password")
-	s.with("SCHEMAGATE_MIGRATIONS="+url).Expect(64, "new", "add email").Says("is a repository")
+	s.with("SCHEMAGATE_MIGRATIONS="+url).Expect(64, "new", "add email").Says("is no folder")
 	r = s.with("SCHEMAGATE_MIGRATIONS="+url, "SCHEMAGATE_TIMEOUT=1s").Expect(69, "validate")
 	r.Says("SCHEMAGATE_MIGRATIONS", "git+https://127.0.0.1:1/repo.git", "connection refused")
 	leaks(t, "the error", r.String(), passwordOfToken)
