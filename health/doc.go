@@ -22,6 +22,8 @@
 //   - /livez is 200 while the process can answer at all. It knows no lease and no
 //     database, so nobody kills a leader in the middle of a migration for them.
 //   - /startupz, once 200, stays 200. /readyz, once draining, stays 503.
+//   - A token is compared in constant time. Without it nothing but the probes and /wake
+//     is answered, however a request is spelt; one with a body is its connection's last.
 //   - Connections that send nothing, or send slowly, or do not read, are ended; the
 //     oldest silent one makes way for a new one, so probes get through.
 //   - Serve returns after every handler has returned.

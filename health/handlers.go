@@ -28,6 +28,11 @@ var (
 
 // ServeHTTP routes by hand: the probes come first and cost no more than a comparison.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.ContentLength != 0 {
+		// Nobody needs a body here. Where a proxy in front reads its length in another way than we do, the rest would be a request of
+		// somebody's choice: this is the last one of the connection.
+		w.Header().Set("Connection", "close")
+	}
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		w.Header().Set("Allow", "GET, HEAD")
 		fail(w, http.StatusMethodNotAllowed, "only GET and HEAD")

@@ -81,7 +81,8 @@ func TestClientThatDoesNotRead(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := serve(t, g, Options{}, change)
 			c := s.dial(t, "GET /status HTTP/1.1\r\nHost: x\r\n\r\n")
-			if _, err := io.ReadFull(c, make([]byte, 1)); err != nil {
+			// Where making the answer takes longer than it may be written, not a byte of it comes: the write timeout has ended it already.
+			if _, err := io.ReadFull(c, make([]byte, 1)); err != nil && (s.limits.write == time.Hour || errors.Is(err, os.ErrDeadlineExceeded)) {
 				t.Fatal(err)
 			}
 			if err := s.stop(); err != nil {
