@@ -6,6 +6,7 @@
 //	go run ./bench -run start,apply     some, to standard output; with -out bench, into the report beside the others
 //	go run ./bench -quick -run crowd    with few rounds, to try the program itself
 //	go run ./bench -run crowd -crowd 1000
+//	go run ./bench -run crowd -crowd 300 -rounds 5 -against /tmp/schemagate-before    another build, in turns with this one
 //	go run ./bench -run size -stay 8h
 package main
 
@@ -37,6 +38,9 @@ type bench struct {
 	sizes []int // of crowds
 	sets  []int // how many migrations are applied where nothing is to be done
 	stay  *resident
+	// rounds is how often each crowd starts; against is another build of schemagate, which then takes the peers' place.
+	rounds  int
+	against string
 
 	longest time.Duration // that it lives at least
 
@@ -74,10 +78,12 @@ func run() error {
 	quick := flag.Bool("quick", false, "few rounds and small sets: figures that mean nothing")
 	crowd := flag.String("crowd", "50,100,200,300", "how many replicas at once")
 	applied := flag.String("applied", "50,1000,10000", "how many migrations are applied where nothing is to be done, 50 first")
+	rounds := flag.Int("rounds", 1, "how often each crowd starts")
+	against := flag.String("against", "", "another build of schemagate, in turns with this one instead of the peers: crowd, takeover")
 	stay := flag.Duration("stay", 0, "how long the sidecar whose memory is measured lives at least; else as long as the run")
 	out := flag.String("out", "", "the folder for RESULTS.md and the plots (bench for a whole run, else standard output)")
 	flag.Parse()
-	b := &bench{scope: servers.NewScope("bench"), quick: *quick, longest: *stay}
+	b := &bench{scope: servers.NewScope("bench"), quick: *quick, longest: *stay, rounds: *rounds, against: *against}
 	for _, list := range []struct {
 		flag, text string
 		into       *[]int

@@ -52,17 +52,24 @@ func (b *bench) takeover() {
 		}},
 	} {
 		var samples []*sample
-		elections := []election{
+		var builds []tool
+		var elections []election
+		for _, e := range []election{
 			{"database, TTL 5 s", "5s", func(string) string { return "SCHEMAGATE_ELECTION=database" }},
 			{"database, TTL 10 s", "10s", func(string) string { return "SCHEMAGATE_ELECTION=database" }},
 			{"Consul, TTL 10 s", "10s", func(consul string) string { return "SCHEMAGATE_ELECTION=consul://" + consul }},
-		}
-		for _, e := range elections {
-			samples = append(samples, &sample{name: end.name + " | " + e.name})
+		} {
+			for i, t := range b.builds() {
+				name := end.name + " | " + e.name
+				if i > 0 {
+					name += ", " + t.name
+				}
+				samples, builds, elections = append(samples, &sample{name: name}), append(builds, t), append(elections, e)
+			}
 		}
 		for range end.n {
 			for i, e := range elections {
-				samples[i].wall = append(samples[i].wall, b.handOver(e, end, consul))
+				samples[i].wall = append(samples[i].wall, b.handOver(builds[i], e, end, consul))
 			}
 		}
 		for i, s := range samples {
@@ -76,11 +83,12 @@ func (b *bench) takeover() {
 	}
 }
 
-func (b *bench) handOver(e election, end ending, consul *servers.ConsulServer) time.Duration {
+func (b *bench) handOver(t tool, e election, end ending, consul *servers.ConsulServer) time.Duration {
 	url, set := b.database(), b.slowSet(30) // it ends when its leader does
 	key := strings.ToLower(rand.Text())     // of this round in Consul
 	start := func(url, consul string) (*exec.Cmd, *harness.Stream) {
-		cmd := b.schemagate(url, set, "up", "--lease-ttl="+e.ttl)
+		cmd := t.cmd(url, set)
+		cmd.Args = append(cmd.Args, "--lease-ttl="+e.ttl)
 		cmd.Env = append(cmd.Env, "SCHEMAGATE_HTTP_ADDR=127.0.0.1:0", "SCHEMAGATE_LOG_LEVEL=info", "SCHEMAGATE_LOG_FORMAT=json",
 			e.elect(consul+"/bench/"+key))
 		said := harness.NewStream()

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 
 	"github.com/schemagate/schemagate/test/servers"
 )
@@ -31,6 +32,23 @@ func (b *bench) variant(program, url, set string, args ...string) *exec.Cmd {
 	return cmd
 }
 
+// builds are this build, and the other one that it is held against, if there is one.
+func (b *bench) builds() []tool {
+	file := func(i int, sql string) (string, string) { return fmt.Sprintf("%06d_t.up.sql", i), sql }
+	of := func(path string) func(url, dir string) *exec.Cmd {
+		return func(url, dir string) *exec.Cmd {
+			cmd := b.schemagate(url, dir, "up")
+			cmd.Path, cmd.Args[0] = path, path
+			return cmd
+		}
+	}
+	builds := []tool{{"schemagate", true, file, of(b.program("schemagate")), nil}}
+	if b.against != "" {
+		builds = append(builds, tool{filepath.Base(b.against), true, file, of(b.against), nil})
+	}
+	return builds
+}
+
 // tools are ours, and every peer on PostgreSQL.
 func (b *bench) tools() []tool {
 	upAndDown := func(i int, sql string) (string, string) { return fmt.Sprintf("%06d_t.up.sql", i), sql }
@@ -42,8 +60,10 @@ func (b *bench) tools() []tool {
 	fillGoose := func(n int) string {
 		return fmt.Sprintf("insert into goose_db_version (version_id, is_applied) select g, true from generate_series(51, %d) g", n)
 	}
-	return []tool{
-		{"schemagate", true, upAndDown, func(url, dir string) *exec.Cmd { return b.schemagate(url, dir, "up") }, nil},
+	if b.against != "" {
+		return b.builds()
+	}
+	return append(b.builds(), []tool{
 		{"golang-migrate", false, upAndDown, peer("migrate", func(_, url, dir string) []string { return []string{"-path", dir, "-database", url, "up"} }),
 			func(n int) string { return fmt.Sprintf("update schema_migrations set version = %d", n) }},
 		{"goose", false, goose, peer("goose", func(_, url, dir string) []string { return []string{"-dir", dir, "postgres", url, "up"} }), fillGoose},
@@ -58,7 +78,7 @@ func (b *bench) tools() []tool {
 			func(n int) string {
 				return fmt.Sprintf("insert into schema_migrations select '20240101' || lpad(g::text, 6, '0') from generate_series(51, %d) g", n)
 			}},
-	}
+	}...)
 }
 
 // variants are our other builds, and other ways to give us the files.
