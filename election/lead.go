@@ -19,6 +19,10 @@ type Rival struct {
 	Holder, Address, Token string
 	// Dead: the database has proof, not a suspicion.
 	Dead bool
+	// Exclusive: its work is protected by the lease alone.
+	Exclusive bool
+	// Age is how long it had been silent, by the database's clock, when the database was asked.
+	Age time.Duration
 }
 
 // Candidate is a replica as the other replicas see it.
@@ -36,8 +40,9 @@ type Elector interface {
 	// Campaign makes one attempt and does not wait: ErrHeld where somebody else leads.
 	Campaign(ctx context.Context, c Candidate, r Rival) (*Lead, error)
 	// Await sleeps for d where nothing better is known. A notification shortens the sleep; a leader that answers long-polls
-	// may stretch it, so that a crowd of followers does not keep the database busy.
-	Await(ctx context.Context, r Rival, d time.Duration)
+	// may stretch it, so that a crowd of followers does not keep the database busy. Where the leader lets this follower look
+	// now, and others wait for that, looked is not nil: to be called once the look is over and its connection closed.
+	Await(ctx context.Context, r Rival, d time.Duration) (looked func())
 }
 
 // Timing is how a lease is kept.

@@ -27,6 +27,8 @@
 //   - Connections that send nothing, or send slowly, or do not read, are ended; the
 //     oldest silent one makes way for a new one, so probes get through.
 //   - Serve returns after every handler has returned.
+//   - Of those who wait at /wake?turn, eight at most are told at a time that it is
+//     their turn to look: the next one when one of them hangs up.
 //
 // # What it does not guarantee
 //
@@ -35,6 +37,8 @@
 //   - That a waiter of /wake hears of the end of a round: the answer, a broken
 //     connection and a refusal alike mean no more than "look now". Its rank counts
 //     the waiters of the moment; two waiters may come by the same one over time.
+//   - That a waiter which takes longer than a second to look looks in its turn: the
+//     next one's begins then, so that one that hangs does not stop the others.
 //   - Secrecy: there is no TLS here, and without [Options].Token everybody who
 //     reaches the port may read the status. It holds no secrets and no row data
 //     because its writers put none there; texts are passed on as they are.

@@ -1,6 +1,7 @@
 package health
 
 import (
+	"context"
 	"net/http"
 	"reflect"
 	"strconv"
@@ -19,10 +20,12 @@ type Gate struct {
 	status  Status
 	changed chan struct{}
 	round   chan struct{} // closed when no round is on
+	last    bool          // no further round begins
 	started bool
 
 	view    atomic.Pointer[view]
 	waiters atomic.Int64
+	through chan struct{} // told when the last waiter has left
 
 	observed atomic.Bool
 	metrics  func() *metrics
@@ -58,6 +61,7 @@ func NewGate() *Gate {
 		status:  Status{State: Waiting, Since: now, Role: Follower, Database: Database{Note: "not asked yet", Since: now}},
 		changed: make(chan struct{}),
 		round:   make(chan struct{}),
+		through: make(chan struct{}, 1),
 	}
 	g.metrics = sync.OnceValue(func() *metrics { return newMetrics(g) })
 	g.status = g.status.clone()
@@ -123,6 +127,7 @@ func (g *Gate) update(change func(*Status)) {
 	g.status = next
 	g.view.Store(g.makeView())
 	switch {
+	case g.last:
 	case was.State.working() && !next.State.working():
 		close(g.round)
 	case !was.State.working() && next.State.working():
@@ -156,14 +161,25 @@ func (g *Gate) Changed() <-chan struct{} {
 	return g.changed
 }
 
-// Wake ends the round for those who wait at /wake now: there is something to look
-// at. Those who come later wait for the next occasion.
-func (g *Gate) Wake() {
+// Dismiss ends the round, and no other begins: this process is about to end. Whoever
+// comes to /wake from now on has a turn as soon as one is free.
+func (g *Gate) Dismiss() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.status.State.working() {
+	if !g.last && g.status.State.working() {
 		close(g.round)
-		g.round = make(chan struct{})
+	}
+	g.last = true
+}
+
+// Through returns when nobody is at /wake, or when ctx ends.
+func (g *Gate) Through(ctx context.Context) {
+	for g.waiters.Load() > 0 {
+		select {
+		case <-g.through:
+		case <-ctx.Done():
+			return
+		}
 	}
 }
 
@@ -172,7 +188,7 @@ func (g *Gate) Wake() {
 func (g *Gate) join(limit int64) (rank int64, round <-chan struct{}, ok bool) {
 	n := g.waiters.Add(1)
 	if n > limit {
-		g.waiters.Add(-1)
+		g.leave()
 		return 0, nil, false
 	}
 	g.mu.Lock()
@@ -180,7 +196,15 @@ func (g *Gate) join(limit int64) (rank int64, round <-chan struct{}, ok bool) {
 	return n - 1, g.round, true
 }
 
-func (g *Gate) leave() { g.waiters.Add(-1) }
+func (g *Gate) leave() {
+	if g.waiters.Add(-1) > 0 {
+		return
+	}
+	select {
+	case g.through <- struct{}{}:
+	default: // not taken yet
+	}
+}
 
 // makeView is called with mu held.
 func (g *Gate) makeView() *view {

@@ -224,7 +224,7 @@ func TestConcurrentUse(t *testing.T) {
 				g.SetApp(n%3 == 0, "x")
 				g.Status().Migrations[0].Version = "2"
 				g.Ready()
-				g.Wake()
+				g.Dismiss()
 				g.ObserveLook(LookOpen)
 				_ = g.Changed()
 			}

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // Header values are shared between responses: net/http only reads them.
@@ -129,44 +128,6 @@ func (s *Server) migration(w http.ResponseWriter, version string) {
 		code = http.StatusOK
 	}
 	writeJSON(w, code, answer)
-}
-
-// wake is the long-poll by which followers learn of the end of a round sooner. The
-// first line tells how many were there before, so that they can spread their looks.
-func (s *Server) wake(w http.ResponseWriter, r *http.Request) {
-	h := w.Header()
-	if r.Method == http.MethodHead {
-		h["Content-Type"] = typeND
-		return
-	}
-	rank, round, ok := s.gate.join(s.limits.waiters)
-	if !ok {
-		h.Set("Retry-After", "5")
-		fail(w, http.StatusServiceUnavailable, "too many waiters; look by yourself")
-		return
-	}
-	defer s.gate.leave()
-	// The server's timeouts are for short answers; the one for reading would also end
-	// the request's context while we wait.
-	c := http.NewResponseController(w)
-	_ = c.SetReadDeadline(time.Time{})
-	_ = c.SetWriteDeadline(time.Now().Add(s.limits.wake + s.limits.write))
-	h["Content-Type"] = typeND
-	h["Cache-Control"] = noStore
-	h["X-Content-Type-Options"] = noSniff
-	h["X-Accel-Buffering"] = []string{"no"} // a proxy would hold back the first line
-	_, _ = w.Write(append(strconv.AppendInt([]byte(`{"rank":`), rank, 10), "}\n"...))
-	if c.Flush() != nil {
-		return
-	}
-	end := time.NewTimer(s.limits.wake)
-	defer end.Stop()
-	select {
-	case <-round:
-	case <-end.C:
-	case <-r.Context().Done(): // the waiter went, or the server stops
-	}
-	_, _ = w.Write([]byte("{\"woke\":true}\n"))
 }
 
 // tokenCheck compares digests, so that the time taken tells nothing, not even a length.

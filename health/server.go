@@ -32,7 +32,9 @@ type limits struct {
 	idle       time.Duration // shorter than a scrape interval: a new connection is cheap here
 	shutdown   time.Duration // what is still being answered at the end
 	wake       time.Duration
-	header     int // browsers send one host's cookies to all its ports
+	beat       time.Duration // between the lines of a long-poll; a waiter takes three without one for a hang
+	turn       time.Duration // for one look
+	header     int           // browsers send one host's cookies to all its ports
 	waiters    int64
 	conns      int // in all
 	silent     int // of them, between requests or before the first
@@ -45,6 +47,8 @@ var defaultLimits = limits{
 	idle:       10 * time.Second,
 	shutdown:   2 * time.Second,
 	wake:       60 * time.Second,
+	beat:       4 * time.Second,
+	turn:       time.Second,
 	header:     16 << 10,
 	waiters:    2000,
 	conns:      4000,
@@ -57,13 +61,14 @@ type Server struct {
 	token  *tokenCheck
 	limits limits
 	errors *log.Logger
+	turns  chan struct{} // taken by those who look
 	ln     net.Listener
 }
 
 // NewServer returns a server that does not listen yet. From now on the gate counts
 // what it is told to observe.
 func NewServer(gate *Gate, o Options) *Server {
-	s := &Server{gate: gate, limits: defaultLimits, errors: o.ErrorLog}
+	s := &Server{gate: gate, limits: defaultLimits, errors: o.ErrorLog, turns: make(chan struct{}, turns)}
 	if o.Token != "" {
 		s.token = newTokenCheck(o.Token)
 	}

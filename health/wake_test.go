@@ -22,8 +22,13 @@ type waiter struct {
 
 func (s *site) wait(t *testing.T) *waiter {
 	t.Helper()
+	return s.waitAt(t, "/wake")
+}
+
+func (s *site) waitAt(t *testing.T, path string) *waiter {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	resp, err := s.client.Do(s.request(t, http.MethodGet, "/wake").WithContext(ctx))
+	resp, err := s.client.Do(s.request(t, http.MethodGet, path).WithContext(ctx))
 	if err != nil {
 		cancel()
 		t.Fatal(err)
@@ -77,7 +82,7 @@ func TestWakeEnds(t *testing.T) {
 		"migrating, then open": {Migrating, func(g *Gate) { g.Update(opened) }},
 		"then failed":          {Migrating, func(g *Gate) { g.Update(to(Failed)) }},
 		"then closed":          {Migrating, func(g *Gate) { g.Update(to(Closed)) }},
-		"woken":                {Migrating, (*Gate).Wake},
+		"woken":                {Migrating, (*Gate).Dismiss},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewGate()
@@ -116,12 +121,85 @@ func TestWakeOutsideARound(t *testing.T) {
 	g := openGate(t)
 	s := serve(t, g, Options{})
 	s.wait(t).woken(t)
-	g.Wake() // nothing to end
 	g.Update(to(Migrating))
 	w := s.wait(t) // a round again
 	g.left(t, 1)
-	g.Wake()
+	g.Dismiss()
 	w.woken(t)
+	s.wait(t).woken(t) // and none after it
+	g.Update(opened)
+	g.Update(to(Migrating))
+	s.wait(t).woken(t)
+}
+
+// TestTurnstile: as many as may look at once do, each of the others when one has hung up, or has been silent for too long.
+func TestTurnstile(t *testing.T) {
+	g := NewGate()
+	s := serve(t, g, Options{}, func(l *limits) { l.turn = time.Hour })
+	const crowd = 3 * turns
+	told := make(chan *waiter, crowd)
+	for range crowd {
+		w := s.waitAt(t, "/wake?turn")
+		go func() {
+			line, err := w.lines.ReadString('\n')
+			if err == nil && line != "{\"woke\":true,\"turn\":true}\n" {
+				t.Errorf("it says %q", line)
+			}
+			if err == nil { // else the test is over
+				told <- w
+			}
+		}()
+	}
+	g.Update(opened)
+	var looking []*waiter
+	for range turns {
+		looking = append(looking, <-told)
+	}
+	for range crowd - turns {
+		if n := len(s.turns); n != turns || len(told) > 0 {
+			t.Fatalf("%d turns are taken, and %d more look", n, len(told))
+		}
+		looking[0].cancel() // it has looked, or was killed
+		looking = append(looking[1:], <-told)
+	}
+	for _, w := range looking {
+		w.cancel()
+	}
+	g.Through(t.Context())
+}
+
+// TestTurnstileOutlastsAHang: a waiter that hangs in its turn does not stop the others.
+func TestTurnstileOutlastsAHang(t *testing.T) {
+	g := NewGate()
+	s := serve(t, g, Options{}, func(l *limits) { l.turn = 10 * time.Millisecond })
+	var waiters []*waiter
+	for range 3 * turns {
+		waiters = append(waiters, s.waitAt(t, "/wake?turn"))
+	}
+	g.Update(opened)
+	g.Through(t.Context()) // though none of them hangs up
+	for _, w := range waiters {
+		if line, err := w.lines.ReadString('\n'); err != nil || line != "{\"woke\":true,\"turn\":true}\n" {
+			t.Errorf("%q, %v", line, err)
+		}
+	}
+}
+
+// TestWakeBeats: a waiter is told how many there are, and that the leader is not hung.
+func TestWakeBeats(t *testing.T) {
+	g := NewGate()
+	s := serve(t, g, Options{}, func(l *limits) { l.beat = 10 * time.Millisecond })
+	first := s.waitAt(t, "/wake?turn")
+	s.wait(t)
+	for {
+		line, err := first.lines.ReadString('\n')
+		if err != nil {
+			t.Fatal(err)
+		}
+		if line == "{\"rank\":1}\n" {
+			return
+		}
+	}
 }
 
 func TestWakeRanks(t *testing.T) {

@@ -91,10 +91,10 @@ func (r *Runner) look(ctx context.Context) election.Event {
 	return seen(election.SawVacant)
 }
 
-// glance is the hot path: a start that has nothing to do asks one small question, and this replica is on record. Anything
-// else, an error included, is for the look to say.
+// glance is the hot path: a start that has nothing to do asks one small question, and this replica is on record; so does a
+// follower whose turn it is, since most often the set is complete then. Anything else, an error included, is for the look to say.
 func (r *Runner) glance(ctx context.Context) (election.Event, bool) {
-	if !r.goal.open || r.since >= 0 || r.Policy.Always {
+	if !r.goal.open || r.since >= 0 && r.looked == nil || r.Policy.Always {
 		return election.Event{}, false
 	}
 	clear, init, err := r.Database.Glance(ctx, r.Set.Digest)
@@ -232,6 +232,7 @@ func passing(err error) bool {
 // wait sleeps without a connection. The sleep grows, because a crowd that looks often would slow the migration it waits for.
 func (r *Runner) wait(ctx context.Context, s election.State) election.Event {
 	r.Database.Disconnect()
+	r.turnOver()
 	if r.lastErr != nil { // nobody to notify us: plain backing off
 		r.sleep(ctx, r.backoff(s.Tries, 200*time.Millisecond, 5*time.Second))
 		return r.event(election.Woke)
@@ -244,15 +245,36 @@ func (r *Runner) wait(ctx context.Context, s election.State) election.Event {
 	if !r.deadline.IsZero() {
 		d = min(d, max(0, time.Until(r.deadline)))
 	}
-	r.Elector.Await(ctx, rival(r.view.Lease), d)
+	if !r.deadline.IsZero() {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, r.deadline)
+		defer cancel()
+	}
+	leader := rival(r.view.Lease)
+	if leader.Holder == r.heard { // it has told us to look, and has nothing more to tell
+		leader.Address = ""
+	}
+	if r.looked = r.Elector.Await(ctx, leader, d); r.looked != nil {
+		r.heard = leader.Holder
+	}
 	return r.event(election.Woke)
 }
 
+// turnOver lets the next follower look. Our connection is closed by now.
+func (r *Runner) turnOver() {
+	if r.looked != nil {
+		r.looked()
+		r.looked = nil
+	}
+}
+
 func rival(l database.Lease) election.Rival {
-	return election.Rival{Holder: l.Holder, Address: l.Address, Token: l.Token, Dead: l.Dead}
+	return election.Rival{Holder: l.Holder, Address: l.Address, Token: l.Token, Dead: l.Dead, Exclusive: l.Exclusive,
+		Age: time.Duration(l.AgeMS) * time.Millisecond}
 }
 
 func (r *Runner) campaign(ctx context.Context) election.Event {
+	r.turnOver() // what follows takes its time
 	if err := r.preflight(ctx, r.view.Ready); err != nil {
 		return r.campaignError(ctx, err)
 	}

@@ -101,10 +101,12 @@ type Runner struct {
 	// registered is the moment before the latest registration was asked for, state what it said.
 	registered time.Time
 	state      string
-	err        error // why the end is not Opened
-	lastErr    error // what the latest attempt met, for the message of a timeout
-	waits      int   // waits since the start, for growing the sleep
-	hiccups    int   // interruptions in a row
+	err        error  // why the end is not Opened
+	lastErr    error  // what the latest attempt met, for the message of a timeout
+	waits      int    // waits since the start, for growing the sleep
+	looked     func() // ends our turn at the leader's turnstile; nil where it is not ours
+	heard      string // the holder that gave it
+	hiccups    int    // interruptions in a row
 	shown      Snapshot
 }
 
@@ -156,6 +158,7 @@ func (r *Runner) run(ctx context.Context) error {
 	if r.Timeout > 0 {
 		r.deadline = time.Now().Add(r.Timeout)
 	}
+	defer r.turnOver()
 	defer r.Database.Disconnect()
 	r.shown.Did = election.Stopped
 	s := election.Start(r.Campaigns)

@@ -94,9 +94,16 @@ func (k *gatekeeper) listen(ctx context.Context, strict bool) error {
 	return nil
 }
 
-// close ends the server and waits for it.
+// stay is how long a process goes on for those who wait at its long-poll, so that they look a few at a time. Who is not through
+// by then looks at some time of its own.
+const stay = 3 * time.Second
+
+// close lets the waiters look, ends the server and waits for it.
 func (k *gatekeeper) close() {
-	k.gate.Wake()
+	k.gate.Dismiss()
+	ctx, cancel := context.WithTimeout(context.Background(), stay)
+	k.gate.Through(ctx)
+	cancel()
 	k.stop()
 	<-k.served
 	k.spans.close()

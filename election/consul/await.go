@@ -9,6 +9,7 @@ import (
 	"github.com/hashicorp/consul/api"
 
 	"github.com/schemagate/schemagate/election"
+	"github.com/schemagate/schemagate/election/lease"
 	"github.com/schemagate/schemagate/election/wake"
 )
 
@@ -19,36 +20,54 @@ const (
 	spread = 100 * time.Millisecond
 	// again keeps a query that returns too early from being repeated in a tight loop.
 	again = 100 * time.Millisecond
+	// turns is how long a leader that has freed the key stays to let its waiters look a few at a time. Of those who still wait
+	// then, it hangs, and whoever has ended its session leads.
+	turns = 3 * time.Second
 )
 
 // Await sleeps until the lock becomes free, which a blocking query tells, or the leader's long-poll says that there is
-// something to see, but not longer than five times d: Consul does not tell of a death for twice the TTL, the database does.
+// something to see, but not beyond the time when the lease has run out, nor, where no leader holds our long-poll, longer than
+// five times d: Consul does not tell of a death for twice the TTL, the database does.
 // Where the leader does not answer at its address, or Consul does not, it is d.
-func (e *Elector) Await(ctx context.Context, r election.Rival, d time.Duration) {
+func (e *Elector) Await(ctx context.Context, r election.Rival, d time.Duration) (looked func()) {
 	began := time.Now()
-	ctx, cancel := context.WithTimeout(ctx, patience*d)
+	left := lease.Left(r, e.timing)
+	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var watchers sync.WaitGroup
-	var waiter wake.Waiter
 	if r.Address != "" {
 		watchers.Go(func() {
 			defer cancel()
-			waiter.Sleep(ctx, r.Address, d)
+			looked = e.waiter.Sleep(ctx, r.Address, d, left)
 		})
 	}
 	watchers.Go(func() {
+		ctx, stop := context.WithTimeout(ctx, bound(patience*d, left))
+		defer stop()
 		freed := e.watch(ctx)
 		switch {
-		case freed:
-			pause(ctx, rand.N(max(spread, waiter.Spread())))
-		case r.Address != "": // the long-poll says how long
+		case r.Address != "" && !freed: // the long-poll says how long
 			return
+		case e.waiter.Held(): // and lets us look when it is our turn
+			wake.Pause(ctx, turns)
+			fallthrough
+		case freed:
+			wake.Pause(ctx, rand.N(max(spread, e.waiter.Spread())))
 		default:
-			pause(ctx, d-time.Since(began))
+			wake.Pause(ctx, bound(d, left)-time.Since(began))
 		}
 		cancel()
 	})
 	watchers.Wait()
+	return looked
+}
+
+// bound is d, but not longer than a lease lasts.
+func bound(d, left time.Duration) time.Duration {
+	if left > 0 {
+		return min(d, left)
+	}
+	return d
 }
 
 // watch returns true when the key was freed since it was last looked at, and false where Consul can't tell: it does not answer,
@@ -72,20 +91,8 @@ func (e *Elector) watch(ctx context.Context) (freed bool) {
 			return true
 		}
 		if known == meta.LastIndex {
-			pause(ctx, again) // the wait is over, or was cut short
+			wake.Pause(ctx, again) // the wait is over, or was cut short
 		}
 	}
 	return false
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	if d <= 0 {
-		return
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-	case <-t.C:
-	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/schemagate/schemagate/database"
 	"github.com/schemagate/schemagate/election"
+	"github.com/schemagate/schemagate/election/wake"
 )
 
 const (
@@ -43,6 +44,7 @@ type Elector struct {
 	opt       Options
 	timing    election.Timing // the session's
 	index     atomic.Uint64   // of the key as it was last seen
+	waiter    wake.Waiter
 }
 
 // Open reads the URL and Consul's variables; it does not connect.
@@ -83,7 +85,8 @@ type record struct {
 	Address string `json:"address"`
 }
 
-// Campaign makes one attempt. A rival that the database proves dead loses its session, if the lock is still that session's.
+// Campaign makes one attempt. A rival that the database proves dead, or saw silent for a full TTL, loses its session, if the lock
+// is still that session's.
 func (e *Elector) Campaign(ctx context.Context, c election.Candidate, r election.Rival) (*election.Lead, error) {
 	free, err := e.free(ctx, r)
 	if err != nil {
@@ -134,10 +137,17 @@ func (e *Elector) free(ctx context.Context, r election.Rival) (bool, error) {
 	if pair == nil || pair.Session == "" {
 		return true, nil
 	}
-	if !r.Dead || r.Token != pair.Session {
+	if r.Token != pair.Session || !r.Dead && !e.silent(r) {
 		return false, nil
 	}
 	return true, e.destroy(ctx, pair.Session)
+}
+
+// silent says that the rival's lease in the database was not renewed for the whole TTL of its session, by the database's clock.
+// The holder may yet live, cut off or stopped: its lead ends with the session, and the fence refuses what it then writes. Where
+// there is none it keeps the session for as long as Consul leaves it.
+func (e *Elector) silent(r election.Rival) bool {
+	return r.Holder != "" && !r.Exclusive && r.Age >= e.timing.TTL
 }
 
 func (e *Elector) read(ctx context.Context, q *api.QueryOptions) (*api.KVPair, error) {

@@ -189,6 +189,39 @@ func TestKeyTellsWhoLeads(t *testing.T) {
 	}
 }
 
+// TestSilentHolderLosesItsSession: what the database says of the rival decides, at a TTL that no test outlives. Where the work is
+// protected by the lease alone, Consul's own expiry is waited for.
+func TestSilentHolderLosesItsSession(t *testing.T) {
+	t.Parallel()
+	store := electiontest.NewStore(t, time.Hour)
+	p := newPlace(t, sharedConsul())
+	db, _ := store.Open(t)
+	old := mustWin(t, p.open(t, p.url(), consul.Options{Timing: store.Timing, Leases: db}), candidate("a"))
+	next := p.open(t, p.url(), consul.Options{Timing: store.Timing})
+	r := store.Rival(t)
+	r.Age = time.Hour
+	early, alone, other := r, r, r
+	early.Age--
+	alone.Exclusive = true
+	other.Token = database.NewHolder()
+	for name, r := range map[string]election.Rival{"early": early, "protected by the lease alone": alone, "another session": other} {
+		if _, err := next.Campaign(t.Context(), candidate("b"), r); !errors.Is(err, election.ErrHeld) {
+			t.Fatalf("%s: %v", name, err)
+		}
+	}
+	if !old.Alive() {
+		t.Fatal("the lead ended before its time")
+	}
+	lead, err := next.Campaign(t.Context(), candidate("b"), r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustLose(t, old)
+	if err := lead.Resign(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestNothingPilesUp(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t, servers.Consul(t))

@@ -7,7 +7,8 @@
 //	free ──acquire──► held ──release, destroy──────────────► free   resigned: no delay (LockDelay is 0)
 //	                   │
 //	                   ├─ killed: the database proves it, the successor destroys the session named in the lease
-//	                   └─ silent: Consul ends the session after one to two TTLs
+//	                   └─ silent for a TTL by the database's word: the same; where the lease alone protects the work, Consul ends the
+//	                      session after one to two TTLs
 //
 // Guaranteed: as election.Lead promises. Trust counts from before the session was made, and from before each renewal was sent;
 // a renewal extends it only if Consul's consistent read then still shows our session on the key. A request that hangs is given

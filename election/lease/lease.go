@@ -19,6 +19,7 @@ import (
 type Elector struct {
 	Leases database.Leases
 	Timing election.Timing
+	waiter wake.Waiter
 }
 
 // Campaign makes one attempt.
@@ -35,8 +36,17 @@ func (e *Elector) Campaign(ctx context.Context, c election.Candidate, _ election
 }
 
 // Await sleeps, unless the leader's long-poll says otherwise.
-func (e *Elector) Await(ctx context.Context, r election.Rival, d time.Duration) {
-	wake.Sleep(ctx, r.Address, d)
+func (e *Elector) Await(ctx context.Context, r election.Rival, d time.Duration) (looked func()) {
+	return e.waiter.Sleep(ctx, r.Address, d, Left(r, e.Timing))
+}
+
+// Left is how long a rival's lease lasts if it is not renewed any more: a successor has something to look at then. 0: nobody
+// holds it, or it has run out and is not to be had all the same.
+func Left(r election.Rival, t election.Timing) time.Duration {
+	if r.Holder == "" {
+		return 0
+	}
+	return max(0, t.TTL-r.Age)
 }
 
 // Claim is the candidate in the database's words.

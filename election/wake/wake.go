@@ -1,11 +1,24 @@
 // Package wake is the follower's side of the leader's long-poll. It only ever changes how long a sleep lasts: what a follower
 // does next is decided by the look that it takes afterwards.
+//
+//	asleep ── the leader: your turn ─────────────► look, the connection held until the look's own is closed
+//	   ├───── the leader is gone, or is silent ──► look, somewhere in the time that the crowd needs
+//	   ├───── the lease would have run out ──────► the same
+//	   └───── long enough ───────────────────────► look
+//
+// Guaranteed: never longer asleep than most, nor past the moment when the lease as it was last seen has run out, but for the
+// spread of the crowd.
+//
+// Not guaranteed: that few look at once where the leader is gone: the spread (10 ms for each) fits a machine that is not busy.
+//
+// Clock: the follower's monotonic clock.
 package wake
 
 import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"io"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -16,64 +29,118 @@ import (
 const (
 	// dialTimeout: an address that does not answer at once is as good as none.
 	dialTimeout = 500 * time.Millisecond
-	// share is what each waiter beside us adds to the time over which a crowd's looks are spread, instead of meeting at the
-	// database; a look costs a few milliseconds of it.
+	// share is what each waiter beside us adds to the time over which a crowd's looks are spread where no leader gives turns.
 	share = 10 * time.Millisecond
 	// patience multiplies the sleep while a leader holds our long-poll: it will tell us.
 	patience = 5
+	// calm is what each waiter beside us adds to that, so that a crowd of any size looks some twenty times a second in all, and
+	// the migration that it waits for goes on undisturbed.
+	calm = 50 * time.Millisecond
+	// most is the longest sleep.
+	most = 30 * time.Second
+	// silence of a leader that holds our long-poll is taken for a hang. It tells how many wait every four seconds.
+	silence = 12 * time.Second
 )
 
-// Waiter is one sleep, and what the leader says of the crowd meanwhile.
-type Waiter struct{ crowd atomic.Int64 }
+// Waiter is one follower, and what the leader says of the crowd that it waits in.
+type Waiter struct {
+	crowd atomic.Int64
+	held  atomic.Bool
+}
+
+// Held says that a leader holds our long-poll now.
+func (w *Waiter) Held() bool { return w.held.Load() }
 
 // Spread is the time over which the looks of the crowd are to be spread, as far as the leader has told by now.
 func (w *Waiter) Spread() time.Duration { return time.Duration(w.crowd.Load()) * share }
 
-// Sleep is that of a waiter whose crowd concerns nobody else.
-func Sleep(ctx context.Context, address string, d time.Duration) { new(Waiter).Sleep(ctx, address, d) }
-
-// Sleep sleeps for d. Where address names a leader that answers long-polls, the sleep lasts up to five times as long, and
-// ends early, each waiter somewhere in the time that the crowd needs, when the leader says so or is gone.
-func (w *Waiter) Sleep(ctx context.Context, address string, d time.Duration) {
-	ctx, cancel := context.WithTimeout(ctx, patience*d)
-	defer cancel()
+// Sleep sleeps for d, but not beyond the time that the lease has left as it was last seen (0: nobody knows). Where address
+// names a leader that answers long-polls, the sleep lasts longer, and ends when the leader says so or is gone.
+//
+// looked is not nil where the leader lets us look now and keeps the others waiting meanwhile: it is to be called once the look
+// is over and its connection closed.
+func (w *Waiter) Sleep(ctx context.Context, address string, d, left time.Duration) (looked func()) {
 	began := time.Now()
-	if address != "" && w.poll(ctx, address) {
-		// Not by our rank itself: whoever polls again has joined last, and in a crowd that has waited for a while all ranks are high.
-		pause(ctx, rand.N(w.Spread()))
-		return
+	long := max(patience*d, min(time.Duration(w.crowd.Load())*calm, most))
+	if left > 0 {
+		left += spread(w.Spread()) // whoever saw it that old wakes at the same moment
+		d, long = min(d, left), min(long, left)
 	}
-	pause(ctx, d-time.Since(began))
+	if address != "" {
+		sleep, cancel := context.WithTimeout(ctx, long)
+		defer cancel()
+		looked, held := w.poll(sleep, address)
+		if held {
+			if looked == nil {
+				Pause(sleep, spread(w.Spread()))
+			}
+			return looked
+		}
+	}
+	Pause(ctx, d-time.Since(began))
+	return nil
 }
 
-// poll returns when the leader answers, or hangs up; held is false where nobody answered at all.
-func (w *Waiter) poll(ctx context.Context, address string) (held bool) {
+// spread is somewhere in the time that a crowd needs, whoever joined first: those that have waited for a while all joined last
+// at some time.
+func spread(d time.Duration) time.Duration { return rand.N(max(d, share)) }
+
+// poll returns when the leader answers, or hangs up, or is silent for too long; held is false where nobody answered at all.
+func (w *Waiter) poll(ctx context.Context, address string) (looked func(), held bool) {
 	dialer := net.Dialer{Timeout: dialTimeout}
 	transport := &http.Transport{DialContext: dialer.DialContext, DisableKeepAlives: true, ResponseHeaderTimeout: dialTimeout}
-	defer transport.CloseIdleConnections()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/wake", nil)
+	// The connection outlives the sleep where it is our turn.
+	conn, hangUp := context.WithCancel(context.WithoutCancel(ctx))
+	asleep := context.AfterFunc(ctx, hangUp)
+	done := func() { asleep(); hangUp(); transport.CloseIdleConnections() }
+	req, err := http.NewRequestWithContext(conn, http.MethodGet, "http://"+address+"/wake?turn", nil)
 	if err != nil {
-		return false
+		done()
+		return nil, false
 	}
 	res, err := transport.RoundTrip(req)
 	if err != nil {
-		return false
+		done()
+		return nil, false
 	}
-	defer func() { _ = res.Body.Close() }() // only read
-	lines := bufio.NewScanner(res.Body)
-	if res.StatusCode != http.StatusOK || !lines.Scan() {
-		return false
+	end := func() { _ = res.Body.Close(); done() } // only read
+	if res.StatusCode != http.StatusOK {
+		end()
+		return nil, false
 	}
-	var first struct{ Rank int }
-	if json.Unmarshal(lines.Bytes(), &first) != nil {
-		return false
+	held, turn := w.listen(res.Body, hangUp)
+	w.held.Store(false)
+	if !turn || !asleep() {
+		end()
+		return nil, held
 	}
-	w.crowd.Store(max(0, int64(first.Rank)) + 1)
-	lines.Scan() // the second line, or the end of the leader
-	return true
+	return end, true
 }
 
-func pause(ctx context.Context, d time.Duration) {
+// listen reads what the leader says.
+func (w *Waiter) listen(r io.Reader, hangUp func()) (held, turn bool) {
+	silent := time.AfterFunc(silence, hangUp)
+	defer silent.Stop()
+	for lines := bufio.NewScanner(r); lines.Scan(); silent.Reset(silence) {
+		var line struct {
+			Rank       *int64
+			Woke, Turn bool
+		}
+		if json.Unmarshal(lines.Bytes(), &line) != nil || line.Rank == nil && !held {
+			return held, false
+		}
+		held = true
+		w.held.Store(true)
+		if line.Rank == nil {
+			return held, line.Turn
+		}
+		w.crowd.Store(max(0, *line.Rank) + 1)
+	}
+	return held, false // the leader is gone
+}
+
+// Pause sleeps for d, or until ctx ends.
+func Pause(ctx context.Context, d time.Duration) {
 	if d <= 0 {
 		return
 	}

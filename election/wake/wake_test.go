@@ -65,7 +65,7 @@ func woken(t *testing.T, address string) {
 	t.Helper()
 	for range 5 {
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-		wake.Sleep(ctx, address, long)
+		new(wake.Waiter).Sleep(ctx, address, long, 0)
 		slept := ctx.Err() != nil
 		cancel()
 		if !slept {
@@ -103,7 +103,7 @@ func TestACrowdIsSpread(t *testing.T) {
 	var crowd sync.WaitGroup
 	for range 20 {
 		crowd.Go(func() {
-			wake.Sleep(t.Context(), address, time.Minute)
+			new(wake.Waiter).Sleep(t.Context(), address, time.Minute, 0)
 			mu.Lock()
 			defer mu.Unlock()
 			last = time.Now()
@@ -157,7 +157,7 @@ func TestNobodyKnowsBetter(t *testing.T) {
 			const d = 200 * time.Millisecond
 			address := address(t)
 			began := time.Now()
-			wake.Sleep(t.Context(), address, d)
+			new(wake.Waiter).Sleep(t.Context(), address, d, 0)
 			if slept := time.Since(began); slept < d {
 				t.Errorf("slept %v, want %v", slept, d)
 			}
@@ -174,9 +174,64 @@ func TestPatience(t *testing.T) {
 	})
 	const d = 50 * time.Millisecond
 	began := time.Now()
-	wake.Sleep(t.Context(), address, d)
+	new(wake.Waiter).Sleep(t.Context(), address, d, 0)
 	if slept := time.Since(began); slept < 5*d {
 		t.Errorf("slept %v, want %v", slept, 5*d)
+	}
+}
+
+// TestTurn: while a waiter looks it holds the connection, though its sleep is over.
+func TestTurn(t *testing.T) {
+	t.Parallel()
+	hungUp := make(chan struct{})
+	address := leader(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.RawQuery != "turn" {
+			t.Errorf("it does not ask for its turn: %s", r.URL)
+		}
+		hold(w, "{\"rank\":0}\n{\"rank\":1}\n{\"woke\":true,\"turn\":true}\n")
+		<-r.Context().Done()
+		hungUp <- struct{}{}
+	})
+	for range 5 { // the dial and the first line have half a second each
+		var w wake.Waiter
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		looked := w.Sleep(ctx, address, long, 0)
+		cancel()
+		if looked == nil {
+			continue
+		}
+		if w.Held() || w.Spread() != 20*time.Millisecond {
+			t.Errorf("held %v, spread %v", w.Held(), w.Spread())
+		}
+		select {
+		case <-hungUp:
+			t.Error("it hung up before it had looked")
+		case <-time.After(100 * time.Millisecond):
+			looked()
+			<-hungUp
+		}
+		return
+	}
+	t.Fatal("it was nobody's turn")
+}
+
+// TestHungLeader: one that is stopped keeps its connections open.
+func TestHungLeader(t *testing.T) {
+	t.Parallel()
+	new(wake.Waiter).Sleep(t.Context(), leader(t, func(w http.ResponseWriter, r *http.Request) {
+		hold(w, "{\"rank\":0}\n")
+		<-r.Context().Done()
+	}), long, 0)
+}
+
+// TestLeaseRunsOut: nobody sleeps beyond the end of the lease, whoever holds the long-poll.
+func TestLeaseRunsOut(t *testing.T) {
+	t.Parallel()
+	for _, address := range []string{"", leader(t, func(w http.ResponseWriter, r *http.Request) {
+		hold(w, "{\"rank\":0}\n")
+		<-r.Context().Done()
+	})} {
+		new(wake.Waiter).Sleep(t.Context(), address, long, 50*time.Millisecond)
 	}
 }
 
@@ -187,30 +242,30 @@ func TestContextEnds(t *testing.T) {
 		t.Parallel()
 		ctx, cancel := context.WithCancelCause(t.Context())
 		cancel(stop)
-		wake.Sleep(ctx, "", long)
-		wake.Sleep(ctx, leader(t, func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() }), long)
+		new(wake.Waiter).Sleep(ctx, "", long, 0)
+		new(wake.Waiter).Sleep(ctx, leader(t, func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() }), long, 0)
 	})
 	t.Run("while the leader holds us", func(t *testing.T) {
 		t.Parallel()
 		ctx, cancel := context.WithCancelCause(t.Context())
-		wake.Sleep(ctx, leader(t, func(w http.ResponseWriter, r *http.Request) {
+		new(wake.Waiter).Sleep(ctx, leader(t, func(w http.ResponseWriter, r *http.Request) {
 			hold(w, "{\"rank\":0}\n")
 			cancel(stop)
 			<-r.Context().Done()
-		}), long)
+		}), long, 0)
 	})
 	t.Run("before its first line", func(t *testing.T) {
 		t.Parallel()
 		ctx, cancel := context.WithCancelCause(t.Context())
-		wake.Sleep(ctx, leader(t, func(_ http.ResponseWriter, r *http.Request) {
+		new(wake.Waiter).Sleep(ctx, leader(t, func(_ http.ResponseWriter, r *http.Request) {
 			cancel(stop)
 			<-r.Context().Done()
-		}), long)
+		}), long, 0)
 	})
 	t.Run("asleep", func(t *testing.T) {
 		t.Parallel()
 		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Millisecond, stop)
 		defer cancel()
-		wake.Sleep(ctx, "", long)
+		new(wake.Waiter).Sleep(ctx, "", long, 0)
 	})
 }
