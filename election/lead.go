@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/schemagate/schemagate/database"
 )
 
 // ErrHeld: somebody else holds the lease.
@@ -23,6 +25,15 @@ type Rival struct {
 	Exclusive bool
 	// Age is how long it had been silent, by the database's clock, when the database was asked.
 	Age time.Duration
+}
+
+// RivalOf is whoever holds the lease, as a look has seen it; nobody where it is free.
+func RivalOf(l database.Lease) Rival {
+	if l.Holder == "" {
+		return Rival{}
+	}
+	return Rival{Holder: l.Holder, Address: l.Address, Token: l.Token, Dead: l.Dead, Exclusive: l.Exclusive,
+		Age: time.Duration(l.AgeMS) * time.Millisecond}
 }
 
 // Candidate is a replica as the other replicas see it.

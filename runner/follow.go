@@ -250,7 +250,7 @@ func (r *Runner) wait(ctx context.Context, s election.State) election.Event {
 		ctx, cancel = context.WithDeadline(ctx, r.deadline)
 		defer cancel()
 	}
-	leader := rival(r.view.Lease)
+	leader := election.RivalOf(r.view.Lease)
 	if leader.Holder == r.heard { // it has told us to look, and has nothing more to tell
 		leader.Address = ""
 	}
@@ -266,11 +266,6 @@ func (r *Runner) turnOver() {
 		r.looked()
 		r.looked = nil
 	}
-}
-
-func rival(l database.Lease) election.Rival {
-	return election.Rival{Holder: l.Holder, Address: l.Address, Token: l.Token, Dead: l.Dead, Exclusive: l.Exclusive,
-		Age: time.Duration(l.AgeMS) * time.Millisecond}
 }
 
 func (r *Runner) campaign(ctx context.Context) election.Event {
@@ -294,7 +289,7 @@ func (r *Runner) campaign(ctx context.Context) election.Event {
 	if r.Address != nil {
 		c.Address = r.Address()
 	}
-	lead, err := r.Elector.Campaign(ctx, c, rival(r.view.Lease))
+	lead, err := r.Elector.Campaign(ctx, c, election.RivalOf(r.view.Lease))
 	if err != nil {
 		return r.campaignError(ctx, err)
 	}

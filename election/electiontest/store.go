@@ -65,9 +65,7 @@ func (s *Store) look(t *testing.T, db *postgres.DB) database.Lease {
 // Rival is what a look tells.
 func (s *Store) Rival(t *testing.T) election.Rival {
 	t.Helper()
-	l := s.look(t, s.open(t, s.url))
-	return election.Rival{Holder: l.Holder, Address: l.Address, Token: l.Token, Dead: l.Dead, Exclusive: l.Exclusive,
-		Age: time.Duration(l.AgeMS) * time.Millisecond}
+	return election.RivalOf(s.look(t, s.open(t, s.url)))
 }
 
 // Shown says that the lease has not run out.
