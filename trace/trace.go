@@ -33,9 +33,10 @@ type Trace struct {
 	done chan struct{} // closed when the sender has ended
 }
 
-// Start begins a trace, or goes on with the one of TRACEPARENT, and sends what has ended now and then until Close.
-func Start(s *Settings) *Trace {
-	ctx, stop := context.WithCancel(context.Background())
+// Start begins a trace, or goes on with the one of TRACEPARENT, and sends what has ended now and then until Close, which ends it;
+// that ctx ends does not.
+func Start(ctx context.Context, s *Settings) *Trace {
+	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	t := &Trace{settings: s, client: s.client(), id: s.parent.trace, began: time.Now(), stop: stop, done: make(chan struct{})}
 	if t.id == [16]byte{} {
 		_, _ = rand.Read(t.id[:]) // never fails

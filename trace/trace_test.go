@@ -66,7 +66,7 @@ func TestTheCollectorReadsWhatWasWritten(t *testing.T) {
 		"TRACEPARENT=00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "TRACESTATE=vendor=1")
 	s.Default("service.version", "1")
 	s.Default("service.instance.id", "a")
-	tr := Start(s)
+	tr := Start(t.Context(), s)
 	root := tr.Root("start")
 	child := root.Child("look", 0)
 	child.Set("text", "a\xff")
@@ -120,7 +120,7 @@ func TestTheCollectorReadsWhatWasWritten(t *testing.T) {
 
 func TestABusyCollectorIsAskedAgain(t *testing.T) {
 	c := newCollector(t, http.StatusServiceUnavailable, http.StatusBadRequest)
-	tr := Start(settings(t, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT="+c.URL+"/v1/traces"))
+	tr := Start(t.Context(), settings(t, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT="+c.URL+"/v1/traces"))
 	tr.Root("one").End(0)
 	tr.send(t.Context())
 	tr.send(t.Context())
@@ -142,7 +142,7 @@ func TestACollectorThatHangs(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer ln.Close()
-	tr := Start(settings(t, "OTEL_EXPORTER_OTLP_ENDPOINT=http://"+ln.Addr().String()))
+	tr := Start(t.Context(), settings(t, "OTEL_EXPORTER_OTLP_ENDPOINT=http://"+ln.Addr().String()))
 	for range most + 3 {
 		tr.Root("one").End(0)
 	}

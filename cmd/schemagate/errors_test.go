@@ -170,7 +170,7 @@ func TestEveryErrorHasARemedy(t *testing.T) {
 		}
 	}
 	for _, c := range codes {
-		if !slices.ContainsFunc(remedies, func(r remedy) bool { return r.err == c.err && (r.code == 0 || r.code == c.code) }) {
+		if !slices.ContainsFunc(remedies, func(r remedy) bool { return errors.Is(r.err, c.err) && (r.code == 0 || r.code == c.code) }) {
 			t.Errorf("%v (exit %d) is not in the table", c.err, c.code)
 		}
 	}

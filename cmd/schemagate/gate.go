@@ -44,10 +44,10 @@ func (c *cli) open(ctx context.Context, cfg *config.Config, warnings []string, s
 		return nil, err
 	}
 	var err error
-	k.spans = c.traced(cfg, logger)
+	k.spans = c.traced(ctx, cfg, logger)
 	if k.run, err = c.build(ctx, cfg, !strict, logger); err != nil {
-		k.spans.finish(err)
-		k.close()
+		k.spans.finish(ctx, err)
+		k.close(ctx)
 		return nil, err
 	}
 	k.gate.Update(func(s *health.Status) { s.Digest, s.DatabaseKind = k.run.Set.Digest, k.run.Database.Traits().Name })
@@ -99,14 +99,15 @@ func (k *gatekeeper) listen(ctx context.Context, strict bool) error {
 const stay = 3 * time.Second
 
 // close lets the waiters look, ends the server and waits for it.
-func (k *gatekeeper) close() {
+func (k *gatekeeper) close(ctx context.Context) {
 	k.gate.Dismiss()
-	ctx, cancel := context.WithTimeout(context.Background(), stay)
-	k.gate.Through(ctx)
+	ctx = context.WithoutCancel(ctx)
+	through, cancel := context.WithTimeout(ctx, stay)
+	k.gate.Through(through)
 	cancel()
 	k.stop()
 	<-k.served
-	k.spans.close()
+	k.spans.close(ctx)
 	if k.commander != nil {
 		k.commander.close()
 	}

@@ -130,7 +130,7 @@ func persistently(ctx context.Context, timeout time.Duration, log *zap.Logger, t
 
 // up is the runner's, with a second try where the password was rotated between our reading it and using it.
 func (c *cli) up(ctx context.Context, k *gatekeeper) (err error) {
-	defer func() { k.spans.finish(err) }()
+	defer func() { k.spans.finish(ctx, err) }()
 	err = k.run.Up(ctx)
 	if !wrongPassword(err) {
 		return err

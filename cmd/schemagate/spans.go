@@ -39,7 +39,7 @@ type spans struct {
 
 // traced begins the trace of a start, where a variable asks for one. What is wrong with those is a warning: the app's own
 // tracing may read more of them than we do.
-func (c *cli) traced(cfg *config.Config, log *zap.Logger) *spans {
+func (c *cli) traced(ctx context.Context, cfg *config.Config, log *zap.Logger) *spans {
 	settings, err := trace.FromEnviron(c.environ)
 	if err != nil {
 		log.Warn("no traces", zap.Error(err))
@@ -53,7 +53,7 @@ func (c *cli) traced(cfg *config.Config, log *zap.Logger) *spans {
 	settings.Default("service.name", "schemagate")
 	settings.Default("service.version", cfg.Release)
 	settings.Default("service.instance.id", cfg.Replica)
-	t := trace.Start(settings)
+	t := trace.Start(ctx, settings)
 	s := &spans{trace: t, root: t.Root("schemagate start"), log: log, hide: c.redactor.String}
 	s.root.Set("schemagate.service", cfg.Service)
 	s.root.Set("schemagate.release", cfg.Release)
@@ -146,7 +146,7 @@ func (s *spans) prepared(kind string) {
 }
 
 // finish ends the trace with the start, and sends it in the background.
-func (s *spans) finish(err error) {
+func (s *spans) finish(ctx context.Context, err error) {
 	if s == nil || s.flushed != nil {
 		return
 	}
@@ -176,7 +176,7 @@ func (s *spans) finish(err error) {
 	s.flushed = make(chan struct{})
 	go func() {
 		defer close(s.flushed)
-		ctx, cancel := context.WithTimeout(context.Background(), flushFor)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushFor)
 		defer cancel()
 		if err := s.trace.Close(ctx); err != nil {
 			s.log.Warn("no traces", zap.Error(err))
@@ -185,11 +185,11 @@ func (s *spans) finish(err error) {
 }
 
 // close waits until the trace is sent, or given up.
-func (s *spans) close() {
+func (s *spans) close(ctx context.Context) {
 	if s == nil {
 		return
 	}
-	s.finish(nil)
+	s.finish(ctx, nil)
 	<-s.flushed
 }
 

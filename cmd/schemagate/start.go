@@ -76,7 +76,7 @@ func (c *cli) gated(cmd *cobra.Command, strict bool, body func(context.Context, 
 	if err != nil {
 		return err
 	}
-	defer k.close()
+	defer k.close(ctx)
 	if err := body(ctx, k); err != nil {
 		k.gate.Update(func(s *health.Status) { s.State, s.LastError = health.Failed, c.redactor.String(err.Error()) })
 		return err
@@ -135,7 +135,7 @@ func (c *cli) runApp(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	defer k.close()
+	defer k.close(cmd.Context())
 	// Only Linux lets a process that is not the first one adopt orphans.
 	reaper, err := k.commander.open(runtime.GOOS == "linux" || os.Getpid() == 1)
 	if err != nil {
