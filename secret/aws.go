@@ -14,6 +14,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"github.com/schemagate/schemagate/internal/trust"
 )
 
 // readAWS goes the SDK's usual ways, see awsConfig.
@@ -61,6 +63,9 @@ func promised() bool {
 func sortAWS(err error, region string) error {
 	var api smithy.APIError
 	if !errors.As(err, &api) {
+		if remedy := trust.Remedy(err, "AWS_CA_BUNDLE", ""); remedy != "" {
+			return fmt.Errorf("%w: %w; %s", ErrDenied, err, remedy)
+		}
 		return fmt.Errorf("%w: %w", ErrUnreachable, err)
 	}
 	said := fmt.Errorf("%s: %s", api.ErrorCode(), api.ErrorMessage())

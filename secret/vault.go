@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"github.com/hashicorp/vault/api"
+
+	"github.com/schemagate/schemagate/internal/trust"
 )
 
 // readVault reads PATH as `vault kv get PATH` does, with VAULT_ADDR, VAULT_TOKEN or VAULT_TOKEN_FILE, VAULT_NAMESPACE,
@@ -84,6 +86,9 @@ func mountOf(ctx context.Context, client *api.Client, path string) (string, bool
 func sortVault(err error) error {
 	var answer *api.ResponseError
 	if !errors.As(err, &answer) {
+		if remedy := trust.Remedy(err, "VAULT_CACERT", "VAULT_CLIENT_CERT and VAULT_CLIENT_KEY"); remedy != "" {
+			return fmt.Errorf("%w: %w; %s", ErrDenied, err, remedy)
+		}
 		return fmt.Errorf("%w: %w", ErrUnreachable, err)
 	}
 	said := fmt.Errorf("%d %s", answer.StatusCode, strings.Join(answer.Errors, "; "))

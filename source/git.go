@@ -24,6 +24,8 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/transport"
 	githttp "github.com/go-git/go-git/v5/plumbing/transport/http"
 	"github.com/go-git/go-git/v5/storage/memory"
+
+	"github.com/schemagate/schemagate/internal/trust"
 )
 
 // errSlow is the cause of a context that ended an attempt.
@@ -250,6 +252,7 @@ func sortHTTP(err error, tokenGiven bool) error {
 	}
 	var answer *githttp.Err
 	var network net.Error
+	remedy := trust.Remedy(err, "SSL_CERT_FILE", "")
 	switch {
 	case errors.Is(err, transport.ErrAuthenticationRequired) && !tokenGiven:
 		return fmt.Errorf("%w: the server asks for a token, or there is no such repository: set SCHEMAGATE_GIT_TOKEN or SCHEMAGATE_GIT_TOKEN_FILE", ErrDenied)
@@ -266,8 +269,8 @@ func sortHTTP(err error, tokenGiven bool) error {
 		return fmt.Errorf("%w: the server answers %s", ErrDenied, answer.Response.Status)
 	case strings.Contains(err.Error(), "http redirect:"):
 		return fmt.Errorf("%w: the server redirects to where a token must not follow: use the repository's own URL", ErrDenied)
-	case isCertificate(err):
-		return fmt.Errorf("%w: the server's certificate: %w; name the authority's certificate in SSL_CERT_FILE", ErrDenied, bottom(err))
+	case remedy != "":
+		return fmt.Errorf("%w: %w; %s", ErrDenied, bottom(err), remedy)
 	case errors.As(err, &network), errors.Is(err, os.ErrDeadlineExceeded), dropped(err):
 		return fmt.Errorf("%w: %w", ErrUnreachable, bottom(err))
 	}

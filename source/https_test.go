@@ -49,7 +49,7 @@ func TestHTTPS(t *testing.T) {
 		{"no token", host + "/repo.git", 0, "", source.ErrDenied, "asks for a token"},
 		{"wrong token", host + "/repo.git", 0, "hunter3hunter3", source.ErrDenied, "does not accept the token"},
 		{"no repository", host + "/none.git", 0, token, source.ErrNotFound, "knows no such repository"},
-		{"certificate", "localhost:" + port + "/repo.git", 0, token, source.ErrDenied, "SSL_CERT_FILE"},
+		{"certificate", "localhost:" + port + "/repo.git", 0, token, source.ErrDenied, "a name that the server's certificate holds"},
 		{"forbidden", other + "/r", http.StatusForbidden, token, source.ErrDenied, "may not read"},
 		{"overloaded", other + "/r", http.StatusServiceUnavailable, token, source.ErrUnreachable, "503"},
 		{"told to slow down", other + "/r", http.StatusTooManyRequests, token, source.ErrUnreachable, "429"},

@@ -5,8 +5,6 @@ package source
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -297,11 +295,4 @@ func bottom(err error) error {
 // dropped tells a connection that broke from an answer.
 func dropped(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed)
-}
-
-func isCertificate(err error) bool {
-	var a *tls.CertificateVerificationError
-	var b x509.UnknownAuthorityError
-	var c x509.HostnameError
-	return errors.As(err, &a) || errors.As(err, &b) || errors.As(err, &c)
 }

@@ -14,8 +14,10 @@ import (
 	"go.mongodb.org/mongo-driver/mongo/readconcern"
 	"go.mongodb.org/mongo-driver/mongo/writeconcern"
 	"go.mongodb.org/mongo-driver/x/mongo/driver/connstring"
+	"go.mongodb.org/mongo-driver/x/mongo/driver/topology"
 
 	"github.com/schemagate/schemagate/database"
+	"github.com/schemagate/schemagate/internal/trust"
 )
 
 // Options are what the adapter needs besides the URL.
@@ -121,7 +123,24 @@ func sorted(err error) error {
 	case strings.Contains(err.Error(), "auth error"):
 		return fmt.Errorf("%w: the server refused user name or password", database.ErrDenied)
 	}
+	if last := handshake(err); last != nil {
+		return fmt.Errorf("%w: %w; %s", database.ErrConfig, last, trust.Remedy(last, "tlsCAFile", "tlsCertificateKeyFile"))
+	}
 	return fmt.Errorf("%w: %w", database.ErrUnreachable, err)
+}
+
+// handshake is the last error of a server that refused TLS, or that we refused, while none was found; nil for any other.
+func handshake(err error) error {
+	var se topology.ServerSelectionError
+	if !errors.As(err, &se) {
+		return nil
+	}
+	for _, s := range se.Desc.Servers {
+		if trust.Remedy(s.LastError, "", "") != "" {
+			return s.LastError
+		}
+	}
+	return nil
 }
 
 // The collections. A number that somebody claims is part of the _id.

@@ -1,7 +1,6 @@
 package mysql
 
 import (
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"regexp"
@@ -12,6 +11,7 @@ import (
 	mysql "github.com/go-sql-driver/mysql"
 
 	"github.com/schemagate/schemagate/database"
+	"github.com/schemagate/schemagate/internal/trust"
 )
 
 func code(err error) uint16 {
@@ -43,10 +43,12 @@ func class(me *mysql.MySQLError) error {
 // sortConnect says whether waiting can help.
 func (d *DB) sortConnect(err error) error {
 	var me *mysql.MySQLError
-	var certificate *tls.CertificateVerificationError
+	remedy := trust.Remedy(err, "ssl-ca", "ssl-cert and ssl-key")
 	switch {
-	case errors.Is(err, mysql.ErrNoTLS), errors.As(err, &certificate): // and nothing is sent without it
+	case errors.Is(err, mysql.ErrNoTLS): // and nothing is sent without it
 		return fmt.Errorf("%w: %w", database.ErrDenied, err)
+	case remedy != "":
+		return fmt.Errorf("%w: %w; %s", database.ErrDenied, err, remedy)
 	case !errors.As(err, &me):
 		return fmt.Errorf("%w: %w", database.ErrUnreachable, err)
 	case me.Number == 1044:

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/schemagate/schemagate/database"
+	"github.com/schemagate/schemagate/internal/trust"
 )
 
 // sortConnect says whether waiting can help.
@@ -20,6 +21,12 @@ func sortConnect(err error) error {
 			return fmt.Errorf("%w: %w", database.ErrDenied, serverError(pe))
 		}
 		return fmt.Errorf("%w: %w", database.ErrUnreachable, serverError(pe))
+	}
+	if remedy := trust.Remedy(err, "sslrootcert", "sslcert and sslkey"); remedy != "" {
+		return fmt.Errorf("%w: %w; %s", database.ErrConfig, plain(err), remedy)
+	}
+	if err != nil && strings.Contains(err.Error(), "server refused TLS") { // pgconn has no type for it
+		return fmt.Errorf("%w: %w: it has none, and sslmode asks for it", database.ErrConfig, plain(err))
 	}
 	return fmt.Errorf("%w: %w", database.ErrUnreachable, plain(err))
 }

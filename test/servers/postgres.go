@@ -26,6 +26,7 @@ type PG struct {
 	password string
 	bin      string
 	disk     disk
+	certs    *Certificates // with PostgresTLS
 }
 
 // PGOption changes how a PostgreSQL server starts.
@@ -94,7 +95,10 @@ func (p *PG) data() string { return filepath.Join(p.dir, "data") }
 
 func (p *PG) initialise(template string) error {
 	// cp keeps owner and modes, which the server insists on.
-	return runCommand("cp", "-aT", template, p.data())
+	if err := runCommand("cp", "-aT", template, p.data()); err != nil {
+		return err
+	}
+	return p.secure()
 }
 
 func (p *PG) launch() (launch, error) {
