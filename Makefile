@@ -18,7 +18,7 @@ TAGS ?=
 PLATFORMS ?= linux/amd64 linux/arm64 darwin/arm64
 BIN := $(or $(SCHEMAGATE_TEST_CACHE),$(CURDIR)/.cache)/bin
 
-.PHONY: help setup build build-lean docs man test e2e e2e-kube lint setup-lint fuzz chaos bench release demo clean
+.PHONY: help setup build build-lean docs man test e2e e2e-kube lint setup-lint audit fuzz chaos bench release demo clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -60,6 +60,9 @@ lint: ## golangci-lint where installed (make setup-lint), else go vet
 
 setup-lint: ## build the pinned golangci-lint (minutes)
 	GOBIN=$(BIN) nice -n 10 go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)
+
+audit: ## known vulnerabilities (GOVULNDB names a database), and secrets in the tree and its history; builds its tools (minutes)
+	@test/setup/audit.sh
 
 fuzz: ## run every fuzz test for FUZZTIME (30s)
 	@grep -rl --include='*_test.go' '^func Fuzz' . | xargs -r -n 1 dirname | sort -u | while read -r package; do \
