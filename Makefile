@@ -12,6 +12,7 @@ FUZZTIME ?= 30s
 SEEDS ?= 500
 E2E ?= .
 GOLANGCI_LINT_VERSION := v2.15.0
+CYCLONEDX_VERSION := v1.10.0
 # What a build may leave out, each with all that it brings along: make build TAGS="$(LEAN)".
 LEAN := no_git no_mongodb no_mysql no_secrets no_sqlite
 TAGS ?=
@@ -77,14 +78,20 @@ bench: setup ## measure, and write bench/RESULTS.md
 chaos: setup ## SEEDS (500) runs with faults at exact points, against real servers
 	SCHEMAGATE_TEST_SEEDS=$(SEEDS) go test -race -count=1 -run '^TestChaos$$' -v -timeout 6h ./test/chaos
 
-release: ## static binaries for each platform, their checksums, and the list of modules in each, in dist/
+release: ## static binaries for each platform, an SBOM of each (CycloneDX), man pages, and the checksums of all, in dist/
+	@[ -x $(BIN)/cyclonedx-gomod-$(CYCLONEDX_VERSION) ] || { mkdir -p $(BIN)/new && \
+		GOBIN=$(BIN)/new nice -n 10 go install github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@$(CYCLONEDX_VERSION) && \
+		mv $(BIN)/new/cyclonedx-gomod $(BIN)/cyclonedx-gomod-$(CYCLONEDX_VERSION); }
 	rm -rf dist && mkdir dist
 	@$(MAKE) --no-print-directory man
 	@for platform in $(PLATFORMS); do \
 		out=dist/schemagate-$(VERSION)-$${platform/\//-}; echo "$$out"; \
 		CGO_ENABLED=0 GOOS=$${platform%/*} GOARCH=$${platform#*/} go build -trimpath -buildvcs=false \
 			-ldflags '-s -w -buildid= -X main.version=$(VERSION)' -o "$$out" ./cmd/schemagate; \
-		go version -m "$$out" | tail -n +2 >"$$out.modules.txt"; \
+		$(BIN)/cyclonedx-gomod-$(CYCLONEDX_VERSION) bin -json -std -noserial -notimestamp -version $(VERSION) -output "$$out.cdx.json" "$$out" 2>/dev/null; \
+		for module in $$(go version -m "$$out" | awk '$$1 == "dep" { print $$2 "@" $$3 }'); do \
+			grep -qF "pkg:golang/$$module" "$$out.cdx.json" || { echo "$$module is not in the SBOM of $$out"; exit 1; }; \
+		done; \
 	done
 	cd dist && sha256sum schemagate-* >SHA256SUMS && sha256sum --quiet -c SHA256SUMS
 
