@@ -84,8 +84,8 @@ func TestDrain(t *testing.T) {
 			p.expect("ready")
 			p.signal(first)
 			p.expectSignal("on-term")
-			p.signal(syscall.SIGHUP)
-			p.expectSignal("SIGHUP") // others don't wait
+			p.signal(syscall.SIGUSR1)
+			p.expectSignal("SIGUSR1") // others don't wait
 			p.signal(syscall.SIGTERM)
 			p.expectSignal("SIGTERM") // the second does not either, and takes the first one's place
 			p.signal(syscall.SIGTERM)
