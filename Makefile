@@ -5,7 +5,7 @@ SHELL := /bin/bash
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 # The longest test of a package may wait for a busy machine; a hang must end before CI does.
-TEST_TIMEOUT ?= 20m
+TEST_TIMEOUT ?= 30m
 # Packages tested at once: each one starts servers.
 TEST_PACKAGES ?= 2
 FUZZTIME ?= 30s
