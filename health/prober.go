@@ -29,7 +29,8 @@ type Prober struct {
 }
 
 // NewProber checks the address: http://... is well when it answers 2xx, tcp://HOST:PORT
-// when it accepts a connection.
+// when it accepts a connection. From now on the gate is ready only while the app answers,
+// so that one made before the gate opens leaves no moment in which it is ready without.
 func NewProber(gate *Gate, address string) (*Prober, error) {
 	p := &Prober{gate: gate, done: make(chan struct{}), every: probeEvery, everyAtFirst: probeEveryAtFirst, timeout: probeTimeout}
 	u, err := url.Parse(address)
@@ -54,15 +55,12 @@ func NewProber(gate *Gate, address string) (*Prober, error) {
 	default:
 		return nil, fmt.Errorf("SCHEMAGATE_APP_HEALTH_URL: scheme %q is not one of http, https, tcp", u.Scheme)
 	}
+	gate.SetApp(false, "not asked yet")
 	return p, nil
 }
 
-// Start begins asking, until ctx ends. From now on the gate is ready only while the app
-// answers. Call it once, then Wait.
-func (p *Prober) Start(ctx context.Context) {
-	p.gate.SetApp(false, "not asked yet")
-	go p.run(ctx)
-}
+// Start begins asking, until ctx ends. Call it once, then Wait.
+func (p *Prober) Start(ctx context.Context) { go p.run(ctx) }
 
 // Wait returns when a started prober has ended.
 func (p *Prober) Wait() { <-p.done }

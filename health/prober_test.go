@@ -39,11 +39,11 @@ func probing(t *testing.T, g *Gate, address string, change ...func(*Prober)) {
 	for _, c := range change {
 		c(p)
 	}
+	if s := g.Status(); s.App == nil || s.App.Healthy {
+		t.Error("before the app is asked the gate does not wait for it")
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	p.Start(ctx)
-	if s := g.Status(); s.App == nil {
-		t.Error("the gate does not know that the app is asked")
-	}
 	t.Cleanup(func() { cancel(); p.Wait() })
 }
 

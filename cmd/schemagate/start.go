@@ -89,15 +89,16 @@ func (c *cli) sidecarCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return c.gated(cmd, true, func(ctx context.Context, k *gatekeeper) error {
 				k.run.Stays = true
+				prober, err := k.probe()
+				if err != nil {
+					return err
+				}
 				if err := c.up(ctx, k); err != nil {
 					return err
 				}
 				k.terminal.close()
 				k.log.Info("gate open")
-				prober, err := k.probe(ctx)
-				if err != nil {
-					return err
-				}
+				prober.start(ctx)
 				k.run.App = beside{k.cfg.Drain}
 				moved, err := k.startBackground(ctx)
 				if err != nil {
@@ -142,17 +143,17 @@ func (c *cli) runApp(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	k.run.Stays = true
+	prober, err := k.probe()
+	if err != nil {
+		return err
+	}
 	if err := c.up(waiting, k); err != nil {
 		return err
 	}
 	k.terminal.close()
 	k.log.Info("gate open, starting the app", zap.String("command", args[0]))
 	ctx, cancel := context.WithCancel(cmd.Context())
-	prober, err := k.probe(ctx)
-	if err != nil {
-		cancel()
-		return err
-	}
+	prober.start(ctx)
 	child := newApp(reaper, process.Spec{Args: args, Env: process.Environ(secretVariables(), nil)}, process.Supervision{
 		Drain:   cfg.Drain,
 		OnTerm:  k.gate.Drain,
@@ -188,14 +189,20 @@ func (c *cli) runApp(cmd *cobra.Command, args []string) error {
 // probing is a prober that may not be there.
 type probing struct{ p *health.Prober }
 
+func (p probing) start(ctx context.Context) {
+	if p.p != nil {
+		p.p.Start(ctx)
+	}
+}
+
 func (p probing) wait() {
 	if p.p != nil {
 		p.p.Wait()
 	}
 }
 
-// probe begins to ask the app whether it is well, where that is wanted.
-func (k *gatekeeper) probe(ctx context.Context) (probing, error) {
+// probe makes what asks the app whether it is well, where that is wanted: before the gate opens, which is not ready without the app.
+func (k *gatekeeper) probe() (probing, error) {
 	if k.cfg.AppHealthURL == "" {
 		return probing{}, nil
 	}
@@ -203,6 +210,5 @@ func (k *gatekeeper) probe(ctx context.Context) (probing, error) {
 	if err != nil {
 		return probing{}, errors.Join(config.ErrConfig, err)
 	}
-	p.Start(ctx)
 	return probing{p}, nil
 }
