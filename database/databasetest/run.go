@@ -20,6 +20,7 @@ func Run(t *testing.T, open func(t *testing.T) Target) {
 		registryRules,
 		foreignRules,
 		glanceRules,
+		batchRules,
 	} {
 		for _, r := range rules {
 			t.Run(r.name, func(t *testing.T) {

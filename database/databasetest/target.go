@@ -63,6 +63,13 @@ type Dialect struct {
 	Litter []string
 	// Change fills in a change's direction; nil is for SQL.
 	Change func(c *database.Change, statements []string)
+	// Keyed makes a table for numbers with a key called id; Row puts one in.
+	Keyed func(table string) string
+	Row   func(table string, id, n int) string
+	// Move fills in a backfill that adds 100 to the numbers of the table moved. Small is a condition for numbers below 100, Any one
+	// for all of them.
+	Move       func(b *database.Backfill)
+	Small, Any string
 }
 
 // SQL is the dialect of any database that speaks it.
@@ -73,6 +80,16 @@ func SQL(endless string, litter ...string) Dialect {
 		Fail:    "INSERT INTO no_such_table VALUES (1)",
 		Endless: endless,
 		Litter:  append([]string{"CREATE TEMPORARY TABLE counted (n integer)"}, litter...),
+		Keyed: func(table string) string {
+			return "CREATE TABLE " + table + " (id integer NOT NULL PRIMARY KEY, n integer)"
+		},
+		Row: func(table string, id, n int) string {
+			return fmt.Sprintf("INSERT INTO %s VALUES (%d, %d)", table, id, n)
+		},
+		Move: func(b *database.Backfill) {
+			b.Statements = []database.BatchStatement{{Line: 2, Parts: []database.BatchPart{{Text: "UPDATE moved SET n = n + 100 WHERE "}, {Mark: "batch"}}}}
+		},
+		Small: "n < 100", Any: "n > 0",
 	}
 }
 

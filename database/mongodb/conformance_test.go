@@ -36,6 +36,12 @@ func dialect() databasetest.Dialect {
 			c.Text = "const f = async db => {" + strings.Join(statements, ";\n") + "}; exports.up = f; exports.down = f" // one statement a line
 			c.Statements = []database.Statement{{SQL: c.Text, Line: 1}}
 		},
+		Keyed: func(table string) string { return fmt.Sprintf("await db.createCollection(%q)", table) },
+		Row: func(table string, id, n int) string {
+			return fmt.Sprintf("await db.collection(%q).insertOne({id: %d, n: %d})", table, id, n)
+		},
+		Move:  func(b *database.Backfill) { b.Language, b.Update = "json", `{"$inc": {"n": 100}}` },
+		Small: `{"n": {"$lt": 100}}`, Any: `{"n": {"$gt": 0}}`,
 	}
 }
 
