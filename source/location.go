@@ -3,9 +3,11 @@ package source
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"path"
 	"strings"
+	"unicode/utf8"
 )
 
 // What a caller branches on.
@@ -106,7 +108,10 @@ func parse(raw string) (location, error) {
 		l.sub = path.Clean(strings.Trim(p[i:], "/"))
 		p = p[:i]
 	}
-	if strings.HasPrefix(l.sub, "..") {
+	if !utf8.ValidString(u.Path) {
+		return bad("its path is not in UTF-8")
+	}
+	if !fs.ValidPath(l.sub) {
 		return bad("the folder %q leaves the repository", l.sub)
 	}
 	if l.repo = strings.TrimRight(p, "/"); l.repo == "" || strings.HasPrefix(l.repo, "//") {
