@@ -54,6 +54,7 @@ type node struct {
 	net   *servers.Network // where packets get lost, if the plan has it
 	// How far it came on the way to fault number `toward`.
 	toward, stage int
+	spared        bool // its messages are no fault's point: what it writes next is waited for
 	killed        bool // by us, or cut off for good; and replaced
 }
 
@@ -173,7 +174,7 @@ func (w *world) problem(format string, args ...any) {
 func (n *node) intercept(d servers.Direction, data []byte) servers.Verdict {
 	w := n.w
 	w.mu.Lock()
-	if w.armed >= len(w.plan.faults) {
+	if n.spared || w.armed >= len(w.plan.faults) {
 		w.mu.Unlock()
 		return servers.Forward
 	}
@@ -200,6 +201,12 @@ func (n *node) intercept(d servers.Direction, data []byte) servers.Verdict {
 	case <-w.ctx.Done():
 		return servers.Forward
 	}
+}
+
+func (n *node) spare(on bool) {
+	n.w.mu.Lock()
+	defer n.w.mu.Unlock()
+	n.spared = on
 }
 
 // disarm lets go of whoever is at a point whose turn will not come.
@@ -275,11 +282,13 @@ func (w *world) deliver(h hit) (missed string) {
 		case <-time.After(harness.Patience):
 			w.t.Fatalf("nobody overtook pid %d", n.Cmd.Process.Pid)
 		}
+		n.spare(true)
 		n.Signal(syscall.SIGCONT)
 		late()
 		harness.Until(w.t, "the overtaken leader has tried to write", func() bool {
 			return n.Said(harness.Msg("fenced")) || n.Said(harness.Msg("applied")) || n.Said(harness.Msg("interrupted")) || n.Ended()
 		})
+		n.spare(false)
 		w.hits <- next
 		return ""
 	case "stop", "stop briefly":
