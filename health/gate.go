@@ -69,9 +69,10 @@ func NewGate() *Gate {
 	return g
 }
 
-// Update changes the status. What change is given is its own: it may keep nothing
-// of it that it goes on to write, and must not call the gate. Fields that the gate
-// keeps (Since, Ready, Draining, App) are put right afterwards.
+// Update changes the status. What change is given is its own, but for the lists
+// Migrations and Replicas, which it replaces and never writes into; it may keep
+// nothing of it that it goes on to write, and must not call the gate. Fields that the
+// gate keeps (Since, Ready, Draining, App) are put right afterwards.
 func (g *Gate) Update(change func(*Status)) {
 	g.update(func(s *Status) {
 		draining, app := s.Draining, copied(s.App)
@@ -101,9 +102,9 @@ func (g *Gate) update(change func(*Status)) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	was := g.status
-	next := was.clone()
+	next := was.fork()
 	change(&next)
-	next = next.clone() // change may have put lists of its own there
+	next = next.sealed(&was)
 	for i := range next.Batches {
 		next.Batches[i].tidy()
 	}

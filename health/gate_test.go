@@ -219,7 +219,7 @@ func TestConcurrentUse(t *testing.T) {
 				g.Update(func(s *Status) {
 					s.Term++
 					s.State = States()[n%len(States())]
-					s.Migrations = append(s.Migrations[:0], Migration{Version: "1"})
+					s.Migrations = []Migration{{Version: "1"}}
 				})
 				g.SetApp(n%3 == 0, "x")
 				g.Status().Migrations[0].Version = "2"

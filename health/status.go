@@ -211,16 +211,37 @@ func versionKey(version string) string {
 	return strings.Join(parts, ".")
 }
 
-// clone shares nothing that can be written with s, and has no nil lists, which
-// JSON would show as null.
+// clone shares nothing that can be written with s.
 func (s *Status) clone() Status {
+	return s.sealed(&Status{})
+}
+
+// fork is for a change. It shares the lists that grow with the set and with the replicas: copying and comparing them for
+// each of a thousand migrations took more time than applying those.
+func (s *Status) fork() Status {
 	c := *s
-	c.CurrentMigration = copied(s.CurrentMigration)
-	c.App = copied(s.App)
-	c.Migrations = append(make([]Migration, 0, len(s.Migrations)), s.Migrations...)
-	c.Replicas = append(make([]Replica, 0, len(s.Replicas)), s.Replicas...)
-	c.Batches = append(make([]Batch, 0, len(s.Batches)), s.Batches...)
+	c.CurrentMigration, c.App = copied(s.CurrentMigration), copied(s.App)
+	c.Batches = slices.Clone(s.Batches)
+	c.Migrations, c.Replicas = slices.Clip(s.Migrations), slices.Clip(s.Replicas)
 	return c
+}
+
+// sealed shares nothing that can be written with s, but the lists that were there before. It has no nil lists, which
+// JSON would show as null.
+func (s *Status) sealed(before *Status) Status {
+	c := *s
+	c.CurrentMigration, c.App = copied(s.CurrentMigration), copied(s.App)
+	c.Migrations, c.Replicas = kept(s.Migrations, before.Migrations), kept(s.Replicas, before.Replicas)
+	c.Batches = kept(s.Batches, nil)
+	return c
+}
+
+// kept is the list itself where it was there before, and otherwise a copy.
+func kept[T any](list, before []T) []T {
+	if len(list) > 0 && len(list) == len(before) && &list[0] == &before[0] {
+		return before
+	}
+	return append(make([]T, 0, len(list)), list...)
 }
 
 func copied[T any](p *T) *T {
