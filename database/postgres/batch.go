@@ -385,11 +385,7 @@ func (s *session) Mark(ctx context.Context, b database.Backfill, p database.Prog
 	if _, err := s.enter(ctx, s.conn, ""); err != nil {
 		return p, err
 	}
-	more := ""
-	for _, e := range events {
-		more += s.insert(e)
-	}
-	return s.store(ctx, b, p, more)
+	return s.store(ctx, b, p, s.insert(events))
 }
 
 var (

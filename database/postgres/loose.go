@@ -18,11 +18,11 @@ func (s *session) applyLoose(ctx context.Context, c database.Change) error {
 	// after is what is recorded once statement i is done: how far it came, or that all of it is in force.
 	after := func(i int) []database.Event { return c.After(i, time.Since(began)) }
 	for i := c.From; i == c.From || i <= c.Last(); i++ {
-		res, err := s.enter(ctx, s.conn, s.pendingSQL(c.Version)+limits(c))
+		res, err := s.enter(ctx, s.conn, s.pendingSQL(c)+limits(c))
 		if err != nil {
 			return err
 		}
-		if err := c.Due(inForce(res[0])); err != nil {
+		if err := c.Due(inForce(res[0].Rows[0])); err != nil {
 			rollback(s.conn)
 			return err
 		}

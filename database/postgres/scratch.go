@@ -85,10 +85,10 @@ func (s *scratch) Try(ctx context.Context, c database.Change, _ string, keep boo
 		return err
 	}
 	defer closeNow(conn)
-	if _, err := script(ctx, conn, "begin isolation level read committed"); err != nil {
+	if _, err := script(ctx, conn, "begin isolation level read committed; "+limits(c)); err != nil {
 		return err
 	}
-	if err := (&session{db: s.DB, conn: conn}).statements(ctx, c, false); err != nil || !keep {
+	if err := (&session{db: s.DB, conn: conn}).statements(ctx, c); err != nil || !keep {
 		return err // the server rolls back what its client left
 	}
 	_, err = script(ctx, conn, "commit")

@@ -85,32 +85,34 @@ func (s *session) enter(ctx context.Context, conn *pgconn.PgConn, then string) (
 	return nil, fmt.Errorf("%w: the fence was not read", database.ErrConfig)
 }
 
-// pendingSQL asks how the latest deciding event of a version left it.
-func (s *session) pendingSQL(version string) string {
-	return "select kind || case when kind = 'resolved' then ' ' || note else '' end from " + s.db.table("history") +
-		" where service =" + lit(s.db.opt.Service) + " and version =" + lit(version) +
-		" and (kind in ('applied', 'rolled back') or kind = 'resolved' and note = 'applied') order by id desc limit 1; "
+// pendingSQL asks how the latest deciding event of each change's version left it.
+func (s *session) pendingSQL(changes ...database.Change) string {
+	var list strings.Builder
+	for i, c := range changes {
+		if i > 0 {
+			list.WriteString(", ")
+		}
+		list.WriteString("(" + num(i) + "," + lit(c.Version) + ")")
+	}
+	return "select (select kind || case when kind = 'resolved' then ' ' || note else '' end from " + s.db.table("history") + " h where service =" +
+		lit(s.db.opt.Service) + " and h.version = v.version and (kind in ('applied', 'rolled back') or kind = 'resolved' and note = 'applied') " +
+		"order by id desc limit 1) from (values " + list.String() + ") v (place, version) order by place; "
 }
 
-func inForce(r *pgconn.Result) bool {
-	return len(r.Rows) == 1 && string(r.Rows[0][0]) != string(database.RolledBack)
-}
+// inForce reads a row of its answer.
+func inForce(row [][]byte) bool { return row[0] != nil && string(row[0]) != string(database.RolledBack) }
 
 // Apply runs the changes in one transaction, or the one that asks for none statement by statement.
 func (s *session) Apply(ctx context.Context, changes ...database.Change) error {
 	if len(changes) == 1 && changes[0].NoTransaction {
 		return s.applyLoose(ctx, changes[0])
 	}
-	var ask strings.Builder
-	for _, c := range changes {
-		ask.WriteString(s.pendingSQL(c.Version))
-	}
-	res, err := s.enter(ctx, s.conn, ask.String())
+	res, err := s.enter(ctx, s.conn, s.pendingSQL(changes...)+limits(changes[0]))
 	if err != nil {
 		return err
 	}
 	for i, c := range changes {
-		if err := c.Due(inForce(res[i])); err != nil {
+		if err := c.Due(inForce(res[0].Rows[i])); err != nil {
 			rollback(s.conn)
 			return &database.ChangeError{Version: c.Version, Err: err}
 		}
@@ -118,7 +120,13 @@ func (s *session) Apply(ctx context.Context, changes ...database.Change) error {
 	var events []database.Event
 	for i, c := range changes {
 		began := time.Now()
-		if err := s.statements(ctx, c, i > 0); err != nil {
+		if i > 0 {
+			err = s.renew(ctx, c)
+		}
+		if err == nil {
+			err = s.statements(ctx, c)
+		}
+		if err != nil {
 			rollback(s.conn)
 			return &database.ChangeError{Version: c.Version, Err: err}
 		}
@@ -131,15 +139,19 @@ func limits(c database.Change) string {
 	return "set local lock_timeout = " + num(c.LockTimeout.Milliseconds()) + "; set local statement_timeout = " + num(c.StatementTimeout.Milliseconds())
 }
 
-// statements runs a change's statements inside the transaction that enter began.
-func (s *session) statements(ctx context.Context, c database.Change, resetFirst bool) error {
+// renew puts the session in order for the next change of a transaction. Its message is its own: the server reads all of a
+// message's text by the settings that it finds, such as standard_conforming_strings.
+func (s *session) renew(ctx context.Context, c database.Change) error {
 	head := limits(c)
-	if resetFirst && !s.db.pooled {
+	if !s.db.pooled {
 		head = reset + head
 	}
-	if _, err := script(ctx, s.conn, head); err != nil {
-		return err
-	}
+	_, err := script(ctx, s.conn, head)
+	return err
+}
+
+// statements runs a change's statements inside the transaction that enter began.
+func (s *session) statements(ctx context.Context, c database.Change) error {
 	for _, b := range c.Settled {
 		if err := s.settled(ctx, c, b); err != nil {
 			return err
@@ -227,13 +239,7 @@ func at(c database.Change, st database.Statement, err error) error {
 
 // commit writes the events and commits. When the connection breaks here, nobody knows what the server did.
 func (s *session) commit(ctx context.Context, conn *pgconn.PgConn, events ...database.Event) error {
-	var b strings.Builder
-	b.WriteString("reset session authorization; reset role; ")
-	for _, e := range events {
-		b.WriteString(s.insert(e))
-	}
-	b.WriteString("commit")
-	res, err := conn.Exec(ctx, b.String()).ReadAll()
+	res, err := conn.Exec(ctx, "reset session authorization; reset role; "+s.insert(events)+"commit").ReadAll()
 	if err == nil {
 		if tag := res[len(res)-1].CommandTag.String(); tag != "COMMIT" { // the server says ROLLBACK when it would not commit
 			return fmt.Errorf("commit: the server answered %s", tag)
@@ -249,16 +255,29 @@ func (s *session) commit(ctx context.Context, conn *pgconn.PgConn, events ...dat
 	return fmt.Errorf("%w: commit: %w", database.ErrUnknown, err)
 }
 
-func (s *session) insert(e database.Event) string {
-	down := "null"
-	if e.Down != nil {
-		down = lit(*e.Down)
+// insert appends events, in their order.
+func (s *session) insert(events []database.Event) string {
+	if len(events) == 0 {
+		return ""
 	}
-	return "insert into " + s.db.table("history") + " (service, kind, version, name, checksum, digest, term, holder, release, replica, " +
-		"duration_us, done, trying, prefix, code, error, note, format, down) values (" + lit(s.db.opt.Service) + "," + lit(string(e.Kind)) + "," +
-		lit(e.Version) + "," + lit(e.Name) + "," + lit(e.Checksum) + "," + lit(e.Digest) + "," + num(s.term.Number) + "," + lit(s.term.Holder) + "," +
-		lit(s.origin.Release) + "," + lit(s.origin.Replica) + "," + num(e.Duration.Microseconds()) + "," + num(e.Done) + "," + num(e.Trying) + "," +
-		lit(e.Prefix) + "," + lit(e.Code) + "," + lit(e.Error) + "," + lit(e.Note) + "," + lit(e.Format) + "," + down + "); "
+	var b strings.Builder
+	b.WriteString("insert into " + s.db.table("history") + " (service, kind, version, name, checksum, digest, term, holder, release, replica, " +
+		"duration_us, done, trying, prefix, code, error, note, format, down) values ")
+	for i, e := range events {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		down := "null"
+		if e.Down != nil {
+			down = lit(*e.Down)
+		}
+		b.WriteString("(" + lit(s.db.opt.Service) + "," + lit(string(e.Kind)) + "," +
+			lit(e.Version) + "," + lit(e.Name) + "," + lit(e.Checksum) + "," + lit(e.Digest) + "," + num(s.term.Number) + "," + lit(s.term.Holder) + "," +
+			lit(s.origin.Release) + "," + lit(s.origin.Replica) + "," + num(e.Duration.Microseconds()) + "," + num(e.Done) + "," + num(e.Trying) + "," +
+			lit(e.Prefix) + "," + lit(e.Code) + "," + lit(e.Error) + "," + lit(e.Note) + "," + lit(e.Format) + "," + down + ")")
+	}
+	b.WriteString("; ")
+	return b.String()
 }
 
 // Record appends events under the fence.

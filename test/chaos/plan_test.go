@@ -96,7 +96,7 @@ func (p point) steps() []step {
 	case "opening its session": // a takeover can't end what has not arrived: the fence alone is in the way
 		return []step{mint, {servers.ToServer, []string{"application_name", "/migrate\x00"}}}
 	case "before the fence of":
-		return []step{{servers.ToServer, []string{"as schemagate_fence", "version = E'" + version(p.n) + "'"}}}
+		return []step{{servers.ToServer, []string{"as schemagate_fence", "E'" + version(p.n) + "')) v"}}}
 	case "inside the transaction of":
 		return []step{{servers.ToServer, []string{effect(p.n)}}}
 	case "before the commit of":
