@@ -1,7 +1,7 @@
 # schemagate's own image: one static binary, the CA certificates, nothing else. Needs BuildKit, which is Docker's default since 23.0.
 #   docker build -t schemagate .
 #   docker build -t schemagate --platform linux/arm64 .
-#   docker build -t schemagate --build-arg TAGS="no_git no_mongodb no_mysql no_secrets no_sqlite" .
+#   docker build -t schemagate --build-arg TAGS="no_consul no_git no_mongodb no_mysql no_secrets no_sqlite" .
 # Where GO_IMAGE has the modules of go.mod in its cache, it builds offline, too.
 # An app image takes the binary in with
 #   COPY --from=schemagate /schemagate /usr/local/bin/schemagate

@@ -186,7 +186,7 @@ func (b *bench) prepare() {
 }
 
 // lean is what the Makefile's lean build leaves out.
-const lean = "no_git,no_mongodb,no_mysql,no_secrets,no_sqlite"
+const lean = "no_consul,no_git,no_mongodb,no_mysql,no_secrets,no_sqlite"
 
 func (b *bench) program(name string) string { return filepath.Join(b.bin, name) }
 

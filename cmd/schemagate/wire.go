@@ -14,7 +14,6 @@ import (
 	"github.com/schemagate/schemagate/database"
 	"github.com/schemagate/schemagate/database/postgres"
 	"github.com/schemagate/schemagate/election"
-	"github.com/schemagate/schemagate/election/consul"
 	"github.com/schemagate/schemagate/election/lease"
 	"github.com/schemagate/schemagate/migrations"
 	"github.com/schemagate/schemagate/runner"
@@ -211,11 +210,18 @@ func connect(cfg *config.Config, log *zap.Logger) (target, election.Elector, err
 	return db, elector, err
 }
 
+// openConsul is nil in a build without Consul.
+var openConsul func(cfg *config.Config, db target, t election.Timing) (election.Elector, error)
+
 func electorOf(cfg *config.Config, db target, t election.Timing) (election.Elector, error) {
 	if cfg.Election == "database" {
 		return &lease.Elector{Leases: db, Timing: t}, nil
 	}
-	e, err := consul.Open(cfg.Election, consul.Options{Service: cfg.Service, Timing: t, Leases: db})
+	if openConsul == nil {
+		return nil, fmt.Errorf("%w: SCHEMAGATE_ELECTION: this binary was built without Consul (schemagate version lists the tags): take the full build, "+
+			"or leave the election to the database", config.ErrConfig)
+	}
+	e, err := openConsul(cfg, db, t)
 	if err != nil {
 		return nil, fmt.Errorf("%w: SCHEMAGATE_ELECTION: %w", config.ErrConfig, err)
 	}
