@@ -122,7 +122,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	}
 	done := make(chan struct{})
 	var ended, failed error
-	go func() { defer close(done); ended = srv.Serve(s.ln) }()
+	go func() { defer close(done); ended = srv.Serve(listener{s.ln}) }()
 	select {
 	case <-done:
 		failed = fmt.Errorf("serve %s: %w", s.Addr(), ended)
