@@ -26,9 +26,11 @@ func (s *Server) wake(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	rank, round, ok := s.gate.join(s.limits.waiters)
-	if !ok {
+	if !ok { // so many are here that there is no room for more
 		h.Set("Retry-After", "5")
-		fail(w, http.StatusServiceUnavailable, "too many waiters; look by yourself")
+		h["Content-Type"] = typeND
+		w.WriteHeader(http.StatusServiceUnavailable)
+		_, _ = w.Write(ranked(s.limits.waiters))
 		return
 	}
 	defer s.gate.leave()

@@ -19,7 +19,7 @@ import (
 type Elector struct {
 	Leases database.Leases
 	Timing election.Timing
-	waiter wake.Waiter
+	Waiter wake.Waiter
 }
 
 // Campaign makes one attempt.
@@ -37,7 +37,7 @@ func (e *Elector) Campaign(ctx context.Context, c election.Candidate, _ election
 
 // Await sleeps, unless the leader's long-poll says otherwise.
 func (e *Elector) Await(ctx context.Context, r election.Rival, d time.Duration) (looked func()) {
-	return e.waiter.Sleep(ctx, r.Address, d, Left(r, e.Timing))
+	return e.Waiter.Sleep(ctx, r.Address, d, Left(r, e.Timing))
 }
 
 // Left is how long a rival's lease lasts if it is not renewed any more: a successor has something to look at then. 0: nobody

@@ -38,12 +38,17 @@ const (
 	calm = 50 * time.Millisecond
 	// most is the longest sleep.
 	most = 30 * time.Second
+	// anew is how long a waiter whom the leader has no room for waits, half of it at least, before it asks again.
+	anew = 10 * time.Second
 	// silence of a leader that holds our long-poll is taken for a hang. It tells how many wait every four seconds.
 	silence = 12 * time.Second
 )
 
 // Waiter is one follower, and what the leader says of the crowd that it waits in.
 type Waiter struct {
+	// Dial reaches the leader; nil is TCP.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+
 	crowd atomic.Int64
 	held  atomic.Bool
 }
@@ -69,26 +74,45 @@ func (w *Waiter) Sleep(ctx context.Context, address string, d, left time.Duratio
 	if address != "" {
 		sleep, cancel := context.WithTimeout(ctx, long)
 		defer cancel()
-		looked, held := w.poll(sleep, address)
-		if held {
-			if looked == nil {
-				Pause(sleep, spread(w.Spread()))
-			}
-			return looked
+		looked, said := w.poll(sleep, address)
+		for said == full && sleep.Err() == nil {
+			// There are thousands of us. Asking the leader costs the database nothing, and others make room as they are let look.
+			Pause(sleep, anew/2+spread(anew/2))
+			looked, said = w.poll(sleep, address)
 		}
+		if said == nothing {
+			Pause(ctx, d-time.Since(began))
+			return nil
+		}
+		if looked == nil {
+			Pause(sleep, spread(w.Spread()))
+		}
+		return looked
 	}
 	Pause(ctx, d-time.Since(began))
 	return nil
 }
 
+// answer is what became of a long-poll.
+type answer int
+
+const (
+	nothing answer = iota // nobody answered
+	full                  // the leader has no room for one more
+	held                  // it held us
+)
+
 // spread is somewhere in the time that a crowd needs, whoever joined first: those that have waited for a while all joined last
 // at some time.
 func spread(d time.Duration) time.Duration { return rand.N(max(d, share)) }
 
-// poll returns when the leader answers, or hangs up, or is silent for too long; held is false where nobody answered at all.
-func (w *Waiter) poll(ctx context.Context, address string) (looked func(), held bool) {
-	dialer := net.Dialer{Timeout: dialTimeout}
-	transport := &http.Transport{DialContext: dialer.DialContext, DisableKeepAlives: true, ResponseHeaderTimeout: dialTimeout}
+// poll returns when the leader answers, or hangs up, or is silent for too long.
+func (w *Waiter) poll(ctx context.Context, address string) (looked func(), said answer) {
+	dial := w.Dial
+	if dial == nil {
+		dial = (&net.Dialer{Timeout: dialTimeout}).DialContext
+	}
+	transport := &http.Transport{DialContext: dial, DisableKeepAlives: true, ResponseHeaderTimeout: dialTimeout}
 	// The connection outlives the sleep where it is our turn.
 	conn, hangUp := context.WithCancel(context.WithoutCancel(ctx))
 	asleep := context.AfterFunc(ctx, hangUp)
@@ -96,29 +120,34 @@ func (w *Waiter) poll(ctx context.Context, address string) (looked func(), held 
 	req, err := http.NewRequestWithContext(conn, http.MethodGet, "http://"+address+"/wake?turn", nil)
 	if err != nil {
 		done()
-		return nil, false
+		return nil, nothing
 	}
 	res, err := transport.RoundTrip(req)
 	if err != nil {
 		done()
-		return nil, false
+		return nil, nothing
 	}
 	end := func() { _ = res.Body.Close(); done() } // only read
-	if res.StatusCode != http.StatusOK {
-		end()
-		return nil, false
+	said, turn := nothing, false
+	switch res.StatusCode {
+	case http.StatusOK:
+		said, turn = w.listen(res.Body, hangUp)
+		w.held.Store(false)
+	case http.StatusServiceUnavailable:
+		if said, _ = w.listen(res.Body, hangUp); said == held {
+			said = full
+		}
+		w.held.Store(false)
 	}
-	held, turn := w.listen(res.Body, hangUp)
-	w.held.Store(false)
 	if !turn || !asleep() {
 		end()
-		return nil, held
+		return nil, said
 	}
-	return end, true
+	return end, said
 }
 
 // listen reads what the leader says.
-func (w *Waiter) listen(r io.Reader, hangUp func()) (held, turn bool) {
+func (w *Waiter) listen(r io.Reader, hangUp func()) (said answer, turn bool) {
 	silent := time.AfterFunc(silence, hangUp)
 	defer silent.Stop()
 	for lines := bufio.NewScanner(r); lines.Scan(); silent.Reset(silence) {
@@ -126,17 +155,17 @@ func (w *Waiter) listen(r io.Reader, hangUp func()) (held, turn bool) {
 			Rank       *int64
 			Woke, Turn bool
 		}
-		if json.Unmarshal(lines.Bytes(), &line) != nil || line.Rank == nil && !held {
-			return held, false
+		if json.Unmarshal(lines.Bytes(), &line) != nil || line.Rank == nil && said == nothing {
+			return said, false
 		}
-		held = true
+		said = held
 		w.held.Store(true)
 		if line.Rank == nil {
-			return held, line.Turn
+			return said, line.Turn
 		}
 		w.crowd.Store(max(0, *line.Rank) + 1)
 	}
-	return held, false // the leader is gone
+	return said, false // the leader is gone
 }
 
 // Pause sleeps for d, or until ctx ends.
