@@ -2,6 +2,7 @@
 // does next is decided by the look that it takes afterwards.
 //
 //	asleep ── the leader: your turn ─────────────► look, the connection held until the look's own is closed
+//	   ├───── the leader has no room for us ─────► ask it again, after five to ten seconds
 //	   ├───── the leader is gone, or is silent ──► look, somewhere in the time that the crowd needs
 //	   ├───── the lease would have run out ──────► the same
 //	   └───── long enough ───────────────────────► look
@@ -66,31 +67,37 @@ func (w *Waiter) Spread() time.Duration { return time.Duration(w.crowd.Load()) *
 // is over and its connection closed.
 func (w *Waiter) Sleep(ctx context.Context, address string, d, left time.Duration) (looked func()) {
 	began := time.Now()
-	long := max(patience*d, min(time.Duration(w.crowd.Load())*calm, most))
-	if left > 0 {
-		left += spread(w.Spread()) // whoever saw it that old wakes at the same moment
-		d, long = min(d, left), min(long, left)
+	late := rand.Float64() // whoever saw the lease that old wakes at the same moment
+	bound := func(d time.Duration) time.Duration {
+		if left > 0 {
+			d = min(d, left+time.Duration(late*float64(max(w.Spread(), share))))
+		}
+		return d
 	}
-	if address != "" {
-		sleep, cancel := context.WithTimeout(ctx, long)
-		defer cancel()
-		looked, said := w.poll(sleep, address)
-		for said == full && sleep.Err() == nil {
-			// There are thousands of us. Asking the leader costs the database nothing, and others make room as they are let look.
-			Pause(sleep, anew/2+spread(anew/2))
-			looked, said = w.poll(sleep, address)
-		}
-		if said == nothing {
-			Pause(ctx, d-time.Since(began))
-			return nil
-		}
-		if looked == nil {
-			Pause(sleep, spread(w.Spread()))
-		}
-		return looked
+	if address == "" {
+		Pause(ctx, bound(d))
+		return nil
 	}
-	Pause(ctx, d-time.Since(began))
-	return nil
+	// How many we are the leader says at once, and with it how long this sleep is to last.
+	long := func() time.Duration { return bound(max(patience*d, min(time.Duration(w.crowd.Load())*calm, most))) }
+	sleep, wake := context.WithCancel(ctx)
+	defer wake()
+	alarm := time.AfterFunc(long(), wake)
+	defer alarm.Stop()
+	told := func() { alarm.Reset(long() - time.Since(began)) }
+	looked, said := w.poll(sleep, address, told)
+	for said == full && sleep.Err() == nil {
+		// There are thousands of us. Asking the leader costs the database nothing, and others make room as they are let look.
+		Pause(sleep, anew/2+spread(anew/2))
+		looked, said = w.poll(sleep, address, told)
+	}
+	switch {
+	case said == nothing:
+		Pause(ctx, bound(d)-time.Since(began))
+	case looked == nil:
+		Pause(sleep, spread(w.Spread()))
+	}
+	return looked
 }
 
 // answer is what became of a long-poll.
@@ -107,7 +114,7 @@ const (
 func spread(d time.Duration) time.Duration { return rand.N(max(d, share)) }
 
 // poll returns when the leader answers, or hangs up, or is silent for too long.
-func (w *Waiter) poll(ctx context.Context, address string) (looked func(), said answer) {
+func (w *Waiter) poll(ctx context.Context, address string, told func()) (looked func(), said answer) {
 	dial := w.Dial
 	if dial == nil {
 		dial = (&net.Dialer{Timeout: dialTimeout}).DialContext
@@ -131,10 +138,10 @@ func (w *Waiter) poll(ctx context.Context, address string) (looked func(), said 
 	said, turn := nothing, false
 	switch res.StatusCode {
 	case http.StatusOK:
-		said, turn = w.listen(res.Body, hangUp)
+		said, turn = w.listen(res.Body, hangUp, told)
 		w.held.Store(false)
 	case http.StatusServiceUnavailable:
-		if said, _ = w.listen(res.Body, hangUp); said == held {
+		if said, _ = w.listen(res.Body, hangUp, told); said == held {
 			said = full
 		}
 		w.held.Store(false)
@@ -146,8 +153,8 @@ func (w *Waiter) poll(ctx context.Context, address string) (looked func(), said 
 	return end, said
 }
 
-// listen reads what the leader says.
-func (w *Waiter) listen(r io.Reader, hangUp func()) (said answer, turn bool) {
+// listen reads what the leader says; told is called whenever that is how many wait.
+func (w *Waiter) listen(r io.Reader, hangUp, told func()) (said answer, turn bool) {
 	silent := time.AfterFunc(silence, hangUp)
 	defer silent.Stop()
 	for lines := bufio.NewScanner(r); lines.Scan(); silent.Reset(silence) {
@@ -164,6 +171,7 @@ func (w *Waiter) listen(r io.Reader, hangUp func()) (said answer, turn bool) {
 			return said, line.Turn
 		}
 		w.crowd.Store(max(0, *line.Rank) + 1)
+		told()
 	}
 	return said, false // the leader is gone
 }
