@@ -34,8 +34,8 @@ const (
 	share = 10 * time.Millisecond
 	// patience multiplies the sleep while a leader holds our long-poll: it will tell us.
 	patience = 5
-	// calm is what each waiter beside us adds to that, so that a crowd of any size looks some twenty times a second in all, and
-	// the migration that it waits for goes on undisturbed.
+	// calm is what each waiter beside us adds to that, so that a crowd looks some twenty times a second in all, and the migration
+	// that it waits for goes on undisturbed. Where there are many hundreds, the end of the lease as each saw it comes first.
 	calm = 50 * time.Millisecond
 	// most is the longest sleep.
 	most = 30 * time.Second
