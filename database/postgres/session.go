@@ -100,7 +100,9 @@ func (s *session) pendingSQL(changes ...database.Change) string {
 }
 
 // inForce reads a row of its answer.
-func inForce(row [][]byte) bool { return row[0] != nil && string(row[0]) != string(database.RolledBack) }
+func inForce(row [][]byte) bool {
+	return row[0] != nil && string(row[0]) != string(database.RolledBack)
+}
 
 // Apply runs the changes in one transaction, or the one that asks for none statement by statement.
 func (s *session) Apply(ctx context.Context, changes ...database.Change) error {
