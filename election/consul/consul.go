@@ -101,6 +101,9 @@ func (e *Elector) Campaign(ctx context.Context, c election.Candidate, r election
 		return nil, err
 	}
 	won, err := e.acquire(ctx, session, c)
+	if err == nil {
+		err = context.Cause(ctx) // nobody wants the lock any more
+	}
 	if err != nil || !won {
 		// Also ends a lock that was had although the answer was lost.
 		if derr := e.destroy(context.WithoutCancel(ctx), session); derr != nil && err == nil {
