@@ -26,16 +26,16 @@ type conns struct {
 	serving sync.WaitGroup
 }
 
-// conn is a connection that knows since which silence it has been silent: none while
-// it is asked something, made while it makes way.
+// conn is a connection that knows its silence by number: spoken while it is asked
+// something, madeWay once it had to.
 type conn struct {
 	net.Conn
 	since atomic.Int64
 }
 
 const (
-	none = 0
-	made = -1
+	spoken  = 0
+	madeWay = -1
 )
 
 func newConns(max, maxSilent int) *conns {
@@ -99,14 +99,14 @@ func (c *conns) hush(x *conn) {
 }
 
 func (c *conns) asked(x *conn) {
-	if x.since.Swap(none) > none {
+	if x.since.Swap(spoken) > spoken {
 		c.silent.Add(-1)
 	}
 }
 
 // end closes a connection, if its silence still lasts.
 func (c *conns) end(x *conn, since int64) {
-	if since > none && x.since.CompareAndSwap(since, made) {
+	if since > spoken && x.since.CompareAndSwap(since, madeWay) {
 		c.silent.Add(-1)
 		x.Close()
 	}
@@ -116,7 +116,7 @@ func (c *conns) oldest() (oldest *conn, since int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for x := range c.open {
-		if s := x.since.Load(); s > none && (oldest == nil || s < since) {
+		if s := x.since.Load(); s > spoken && (oldest == nil || s < since) {
 			oldest, since = x, s
 		}
 	}
@@ -126,12 +126,10 @@ func (c *conns) oldest() (oldest *conn, since int64) {
 // closeSilent ends the silent connections, now and from now on.
 func (c *conns) closeSilent() {
 	c.ending.Store(true) // before the look: whoever falls silent behind it sees this
-	for {
-		x, since := c.oldest()
-		if x == nil {
-			return
-		}
-		c.end(x, since)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for x := range c.open {
+		c.end(x, x.since.Load())
 	}
 }
 

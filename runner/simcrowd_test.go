@@ -271,6 +271,9 @@ func crowd(t *testing.T, n int) {
 		for _, b := range w.broken {
 			t.Error(b)
 		}
+		if perSecond := float64(looks) / watched.Seconds(); perSecond > 5+float64(n)/10 {
+			t.Errorf("%.1f looks a second while they wait", perSecond)
+		}
 		if refused > 0 {
 			t.Errorf("%d looks were refused a connection while everybody waited", refused)
 		}

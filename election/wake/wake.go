@@ -141,10 +141,11 @@ func (w *Waiter) poll(ctx context.Context, address string, told func()) (looked 
 		said, turn = w.listen(res.Body, hangUp, told)
 		w.held.Store(false)
 	case http.StatusServiceUnavailable:
-		if said, _ = w.listen(res.Body, hangUp, told); said == held {
+		var crowd line
+		if json.NewDecoder(res.Body).Decode(&crowd) == nil && crowd.Rank != nil {
 			said = full
+			w.count(crowd, told)
 		}
-		w.held.Store(false)
 	}
 	if !turn || !asleep() {
 		end()
@@ -158,22 +159,29 @@ func (w *Waiter) listen(r io.Reader, hangUp, told func()) (said answer, turn boo
 	silent := time.AfterFunc(silence, hangUp)
 	defer silent.Stop()
 	for lines := bufio.NewScanner(r); lines.Scan(); silent.Reset(silence) {
-		var line struct {
-			Rank       *int64
-			Woke, Turn bool
-		}
-		if json.Unmarshal(lines.Bytes(), &line) != nil || line.Rank == nil && said == nothing {
+		var l line
+		if json.Unmarshal(lines.Bytes(), &l) != nil || l.Rank == nil && said == nothing {
 			return said, false
 		}
 		said = held
 		w.held.Store(true)
-		if line.Rank == nil {
-			return said, line.Turn
+		if l.Rank == nil {
+			return said, l.Turn
 		}
-		w.crowd.Store(max(0, *line.Rank) + 1)
-		told()
+		w.count(l, told)
 	}
 	return said, false // the leader is gone
+}
+
+// line is what a leader says at a time: how many wait beside us, or that the wait is over, and whether it is our turn.
+type line struct {
+	Rank       *int64
+	Woke, Turn bool
+}
+
+func (w *Waiter) count(l line, told func()) {
+	w.crowd.Store(max(0, *l.Rank) + 1)
+	told()
 }
 
 // Pause sleeps for d, or until ctx ends.

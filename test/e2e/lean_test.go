@@ -34,7 +34,7 @@ func TestLeanBuild(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, m := range info.Deps {
-		for _, out := range []string{"aws", "vault", "go-git", "mongo-driver", "goja", "esbuild", "go-sql-driver", "modernc.org/sqlite"} {
+		for _, out := range []string{"aws", "vault", "go-git", "mongo-driver", "goja", "esbuild", "go-sql-driver", "modernc.org/sqlite", "hashicorp/consul"} {
 			if strings.Contains(m.Path, out) {
 				t.Errorf("the lean build has %s", m.Path)
 			}
@@ -50,6 +50,7 @@ func TestLeanBuild(t *testing.T) {
 		scheme, _, _ := strings.Cut(url, ":")
 		s.At(url).Expect(78, "up").Says("this binary was built without "+scheme+"://", "take the full build")
 	}
+	s.with("SCHEMAGATE_ELECTION=consul://127.0.0.1:8500/x").Expect(78, "up").Says("SCHEMAGATE_ELECTION", "built without Consul", "take the full build")
 	s.with("SCHEMAGATE_MIGRATIONS=git+https://127.0.0.1/x.git").Expect(78, "up").Says("built without git", "take the full build")
 	secret := s.with("SCHEMAGATE_DATABASE_URL=", "SCHEMAGATE_DATABASE_SECRET=vault://secret/shop#url")
 	secret.Expect(78, "up").Says("built without secrets managers", "SCHEMAGATE_DATABASE_URL_FILE")
