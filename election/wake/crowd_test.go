@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,17 +15,17 @@ import (
 )
 
 // crowded waits for a leader that has no room until it has been asked so often.
-func crowded(until int, asked *int) *wake.Waiter {
+func crowded(until int64, asked *atomic.Int64) *wake.Waiter {
 	return waiter(func() string {
-		*asked++
-		if *asked > until {
+		if asked.Add(1) > until {
 			return "HTTP/1.1 200 OK\r\n\r\n{\"rank\":3}\n{\"woke\":true,\"turn\":true}\n"
 		}
 		return "HTTP/1.1 503 Full\r\nContent-Length: 14\r\n\r\n{\"rank\":1999}\n"
 	})
 }
 
-// waiter waits for a leader within the process, in fake time, which answers with a text and then says no more.
+// waiter waits for a leader within the process, in fake time, which answers with a text and then says no more. The transport calls
+// from a goroutine of its own, which may outlive the sleep.
 func waiter(answer func() string) *wake.Waiter {
 	return &wake.Waiter{Dial: func(context.Context, string, string) (net.Conn, error) {
 		text := answer()
@@ -43,15 +44,15 @@ func waiter(answer func() string) *wake.Waiter {
 // TestNoRoomAtTheLeader: it is asked again, and gives a turn as soon as it has room.
 func TestNoRoomAtTheLeader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		asked := 0
+		var asked atomic.Int64
 		began := time.Now()
 		looked := crowded(2, &asked).Sleep(t.Context(), "leader:80", time.Minute, 0)
 		if looked == nil {
 			t.Fatal("no turn")
 		}
 		looked()
-		if took := time.Since(began); asked != 3 || took < 10*time.Second || took > 20*time.Second {
-			t.Errorf("asked %d times in %v, want three times, five to ten seconds apart", asked, took)
+		if took := time.Since(began); asked.Load() != 3 || took < 10*time.Second || took > 20*time.Second {
+			t.Errorf("asked %d times in %v, want three times, five to ten seconds apart", asked.Load(), took)
 		}
 	})
 }
@@ -59,7 +60,7 @@ func TestNoRoomAtTheLeader(t *testing.T) {
 // TestNoRoomForEver: the sleep is as long as that of a crowd of thousands, and then we look.
 func TestNoRoomForEver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		asked := 0
+		var asked atomic.Int64
 		w := crowded(1<<30, &asked)
 		if w.Sleep(t.Context(), "leader:80", time.Second, 0) != nil { // it learns of the crowd
 			t.Error("a turn")
@@ -71,8 +72,8 @@ func TestNoRoomForEver(t *testing.T) {
 		if took := time.Since(began); took != 30*time.Second {
 			t.Errorf("slept for %v, want 30s", took)
 		}
-		if asked < 4 || asked > 12 {
-			t.Errorf("asked %d times", asked)
+		if n := asked.Load(); n < 4 || n > 12 {
+			t.Errorf("asked %d times", n)
 		}
 	})
 }
