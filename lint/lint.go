@@ -105,6 +105,10 @@ func (l *linter) migration(m migrations.Migration) {
 		return
 	}
 	l.Linted++
+	if m.Up.Language == "sql" && len(m.Up.Statements) == 0 {
+		l.line = 0
+		l.report("no-statement", 1, "", "the migration holds comments only, and will do nothing")
+	}
 	if m.Down == nil && !m.Repeatable {
 		line := 1
 		if len(m.Up.Statements) > 0 {

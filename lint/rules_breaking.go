@@ -108,6 +108,13 @@ func setRules() []Rule {
 		Why:    "Without a down script an older release can't be put back on the older schema.",
 		Safe:   "write one, even if it only says `SELECT 1` because nothing is to be undone",
 	}, {
+		ID: "no-statement", Title: "A migration of comments only", Severity: Info, Dialects: everySQL(),
+		Blocks: "nobody",
+		Why:    "It is applied, and does nothing, as one that was emptied is meant to. A change that was commented out for a while does nothing for ever.",
+		Safe:   "write the change, or say in the comment why there is none",
+		Bad:    "-- CREATE TABLE notes (id bigint PRIMARY KEY);",
+		Good:   []string{"CREATE TABLE notes (id bigint PRIMARY KEY);"},
+	}, {
 		ID: "unused-ignore", Title: "A lint-ignore that silences nothing", Severity: Info, Dialects: every,
 		Blocks: "nobody",
 		Why:    "The statement was changed, or the comment stands at another one.",

@@ -18,6 +18,7 @@ type directives struct {
 	phaseLine int
 	after     string
 	afterLine int
+	said      bool // it holds a comment that is no directive, or a query to verify
 }
 
 // comment is one line of a comment, without its markers.
@@ -45,8 +46,11 @@ func parseDirectives(file string, head []comment) (directives, []*Problem) {
 		if text, ok := c.directive(); ok {
 			p.line = c.line
 			p.parse(text)
+		} else if strings.Trim(c.text, " \t-*!") != "" {
+			p.said = true
 		}
 	}
+	p.said = p.said || p.script.Verify != ""
 	d := &p.directives
 	if d.after != "" && d.phase != Contract {
 		p.line = d.afterLine

@@ -44,13 +44,16 @@ func parseNative(l *loader, f source) {
 		d        directives
 		problems []*Problem
 	)
-	if path.Ext(f.path) == ".json" {
+	switch {
+	case f.blank(): // a way back
+		script = Script{File: f.path}
+	case path.Ext(f.path) == ".json":
 		script, problems = parseJSON(f.path, f.text)
 		d.script.Backfill = script.Backfill
 		if l.Dialect != MongoDB {
 			l.problem(f.path, 0, "is a migration for MongoDB in a set for "+string(l.Dialect), "move it out of the folder, or check the database URL")
 		}
-	} else {
+	default:
 		script, d, problems = nativeText(l.Dialect, f.path, f.text).parse()
 	}
 	l.problems = append(l.problems, problems...)
@@ -98,8 +101,8 @@ func parseJSON(file, text string) (Script, []*Problem) {
 // addDownFile takes a way back from a file of its own.
 func (l *loader) addDownFile(version string, script Script, d directives) {
 	l.checkDown(script.File, d)
-	if script.Language == "sql" && len(script.Statements) == 0 && !l.hasProblem(script.File) {
-		l.problem(script.File, 0, "holds no statement to roll back with", "delete the file if there is no way back, or write SELECT 1 if nothing is to be undone")
+	if script.Text == newDown {
+		l.problem(script.File, 0, "is as schemagate new wrote it", "write the way back, or delete the file if there is none")
 	}
 	l.downs = append(l.downs, down{script, version})
 }

@@ -145,7 +145,7 @@ func TestFormatProblems(t *testing.T) {
 			[]string{"1_a.sql:3: a second -- +goose Up", "2_b.sql:5: a second -- +goose Down"}},
 		{"goose statements", Postgres, folder{"1_a.sql": "-- +goose Up\n-- +goose StatementEnd\n-- +goose StatementBegin\n-- +goose StatementBegin\nSELECT 1;\n"},
 			[]string{"1_a.sql:2: StatementEnd without", "1_a.sql:4: StatementBegin inside that of line 3", "1_a.sql:4: StatementBegin without StatementEnd"}},
-		{"goose empty", Postgres, folder{"1_a.sql": "-- +goose Up\n-- nothing"}, []string{"1_a.sql: holds no statement to apply"}},
+		{"goose empty", Postgres, folder{"1_a.sql": "-- +goose Up\n\n"}, []string{"1_a.sql: holds no statement to apply"}},
 		{"goose delimiter", MySQL, folder{"1_a.sql": "-- +goose Up\n-- +goose StatementBegin\nDELIMITER |\n-- +goose StatementEnd\n"}, []string{"1_a.sql:3: DELIMITER is a command of the mysql client"}},
 
 		{"dbmate marks", Postgres, folder{"1_a.sql": "SELECT 0;\n-- migrate:up\nSELECT 1;", "2_b.sql": "-- migrate:down\nSELECT 1;\n-- migrate:up\nSELECT 2;", "3_c.sql": "-- migrate:up\nSELECT 1;\n-- migrate:down\nSELECT 2;\n-- migrate:up\nSELECT 3;", "4_d.sql": "-- migrate:up\nSELECT 1;\n-- migrate:down\nSELECT 2;\n-- migrate:down\nSELECT 3;"},
@@ -167,7 +167,7 @@ func TestFormatProblems(t *testing.T) {
 		{"Liquibase attributes", Postgres, folder{"a.sql": "--liquibase formatted sql\n--changeset a:1 context:test labels:\"x, y\" contextFilter:\"a and b\" runAlways:true failOnError:false\nSELECT 1;\n--changeset a:2 runOnChnge:true runWith:psql runInTransaction:maybe nonsense endDelimiter:\nSELECT 1;\n--changeset a:3 dbms:\"x"},
 			[]string{"a.sql:2: Liquibase context is not", "a.sql:2: Liquibase labels is not", "a.sql:2: Liquibase contextFilter is not", "a.sql:2: Liquibase runAlways is not", "a.sql:2: Liquibase failOnError:false is not",
 				`a.sql:4: unknown attribute "runOnChnge" of a changeset: did you mean "runOnChange"?`, "a.sql:4: Liquibase runWith is not", "runInTransaction:maybe is neither", `a.sql:4: "nonsense" is no attribute`, "a.sql:4: endDelimiter: is not supported", "a.sql:6: the quoted value of dbms is not closed"}},
-		{"Liquibase changesets", Postgres, folder{"a.sql": "--liquibase formatted sql\nSELECT 0;\n--changeset a:1\nSELECT 1;\n--changeset a:1\nSELECT 2;\n--changeset nobody\nSELECT 3;", "b.sql": "--liquibase formatted sql\n--changeset a:1\n-- nothing\n", "c.sql": "--liquibase formatted sql\n--changeset a:1\nSELECT 1;\n/* liquibase rollback\nSELECT 2;\n"},
+		{"Liquibase changesets", Postgres, folder{"a.sql": "--liquibase formatted sql\nSELECT 0;\n--changeset a:1\nSELECT 1;\n--changeset a:1\nSELECT 2;\n--changeset nobody\nSELECT 3;", "b.sql": "--liquibase formatted sql\n--changeset a:1\n\n", "c.sql": "--liquibase formatted sql\n--changeset a:1\nSELECT 1;\n/* liquibase rollback\nSELECT 2;\n"},
 			[]string{"a.sql:2: text outside of a changeset", "a.sql:5: changeset a.sql::1::a is also in a.sql:3", "a.sql:7: a changeset without author and id", "b.sql:2: holds no statement to apply", "c.sql:4: /* liquibase rollback is never closed"}},
 		{"Liquibase in other languages", Postgres, folder{"a.xml": "<?xml?>\n<databaseChangeLog/>", "b.yaml": "databaseChangeLog:\n", "c.json": "{\n\n\"databaseChangeLog\": []}", "d.yaml": "other: true"},
 			[]string{"a.xml:2: is a Liquibase changelog in xml", "b.yaml:1: is a Liquibase changelog in yaml", "c.json:3: is a Liquibase changelog in json"}},

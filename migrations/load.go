@@ -42,6 +42,9 @@ type source struct {
 
 func (f source) base() string { return path.Base(f.path) }
 
+// blank says that nobody wrote anything.
+func (f source) blank() bool { return strings.TrimSpace(f.text) == "" }
+
 // stem is the path without what tells directions and languages apart; fixtures and checks are found by it.
 func (f source) stem() string {
 	stem := strings.TrimSuffix(f.path, path.Ext(f.path))
@@ -64,6 +67,11 @@ type up struct {
 type down struct {
 	Script
 	version string
+}
+
+// none says that it holds nothing: golang-migrate's create makes both files, and one way back in them is often left as it was.
+func (d down) none() bool {
+	return strings.TrimSpace(d.Text) == "" || d.Language == "sql" && len(d.Statements) == 0
 }
 
 type loader struct {
@@ -201,7 +209,7 @@ func (l *loader) addUp(u up, d directives) {
 		u.Phase = l.Phase
 	}
 	if u.Up.Language == "sql" && len(u.Up.Statements) == 0 && !l.hasProblem(u.path) {
-		l.problem(u.path, u.line, "holds no statement to apply", "write the change, or delete the file")
+		l.checkEmpty(u, d)
 	}
 	if b := u.Up.Backfill; b != nil {
 		l.problems = append(l.problems, checkBackfill(l.Dialect, &u.Up)...)
@@ -213,6 +221,16 @@ func (l *loader) addUp(u up, d directives) {
 		}
 	}
 	l.ups = append(l.ups, u)
+}
+
+// checkEmpty lets a migration do nothing that says why in a comment, as emptied ones do in sets that have moved on.
+func (l *loader) checkEmpty(u up, d directives) {
+	switch {
+	case u.Up.Text == newUp:
+		l.problem(u.path, u.line, "is as schemagate new wrote it", "write the change, or delete the file")
+	case !d.said:
+		l.problem(u.path, u.line, "holds no statement to apply", "write the change, or a comment that says why nothing is to be done, or delete the file")
+	}
 }
 
 // checkDown refuses in a way back what only a way forward can say.
@@ -246,6 +264,7 @@ func (l *loader) settle() {
 			if len(l.ups) > 0 || len(l.problems) == 0 {
 				l.problem(d.File, 0, "is a way back without a way up", "add the up file of version "+d.version+", or delete this one")
 			}
+		case d.none():
 		case l.ups[i].Down != nil:
 			l.problem(d.File, 0, fmt.Sprintf("version %s already has the way back %s", d.version, l.ups[i].Down.File), "keep one")
 		default:

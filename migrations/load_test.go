@@ -119,6 +119,37 @@ func TestLoadDirectives(t *testing.T) {
 	}
 }
 
+// TestNothingToDo: sets that have moved on hold emptied migrations, which say why. Where nobody wrote a word, somebody forgot to.
+func TestNothingToDo(t *testing.T) {
+	for format, c := range map[string]struct{ file, before, after string }{
+		native:    {"1_a.up.sql", "", ""},
+		goose:     {"1_a.sql", "-- +goose NO TRANSACTION\n-- +goose Up\n", "-- +goose Down\nSELECT 1;\n"},
+		dbmate:    {"1_a.sql", "-- migrate:up transaction:false\n", "-- migrate:down\nSELECT 1;\n"},
+		tern:      {"1_a.sql", "", "---- create above / drop below ----\nSELECT 1;\n"},
+		flyway:    {"V1__a.sql", "", ""},
+		upDown:    {"1_a.sql", "-- UP migration\n", "-- DOWN migration\nSELECT 1;\n"},
+		liquibase: {"a.sql", "--liquibase formatted sql\n--changeset me:1\n", "--rollback SELECT 1;\n"},
+	} {
+		set := load(t, folder{c.file: c.before + "-- its index is made in 0007 now\n" + c.after}, Options{Dialect: Postgres})
+		if m := set.Migrations[0]; set.Format != format || len(m.Up.Statements) != 0 || (m.Down != nil) != (c.after != "") {
+			t.Errorf("%s: %q, %+v", format, set.Format, m)
+		}
+		set, err := Load(folder{c.file: c.before + "\n" + c.after}.fs(), Options{Dialect: Postgres})
+		if ps := Problems(err); len(ps) != 1 || !strings.Contains(ps[0].Error(), "holds no statement to apply") && !strings.Contains(ps[0].Error(), "is empty") {
+			t.Errorf("%s: without a word: %v, %v", format, set, err)
+		}
+	}
+	for _, back := range []string{"", "\n", "-- there is none\n"} {
+		set := load(t, folder{"1_a.up.sql": "SELECT 1;", "1_a.down.sql": back}, Options{Dialect: Postgres})
+		if set.Migrations[0].Down != nil {
+			t.Errorf("%q is taken for a way back", back)
+		}
+	}
+	if set := load(t, folder{"1_a.up.json": "[]", "1_a.down.json": ""}, Options{Dialect: MongoDB}); set.Migrations[0].Down != nil {
+		t.Error("an empty file is taken for a way back")
+	}
+}
+
 func TestLoadProblems(t *testing.T) {
 	const ok = "SELECT 1;"
 	for _, c := range []struct {
@@ -130,7 +161,7 @@ func TestLoadProblems(t *testing.T) {
 		{"no migration", folder{"README.md": "x", ".x.sql": ok}, []string{"migrations folder: holds no migration"}},
 		{"one level too high", folder{"sql/0001_a.up.sql": ok}, []string{"it has the folder sql; point SCHEMAGATE_MIGRATIONS there"}},
 		{"empty file", folder{"1_a.up.sql": " \n"}, []string{"1_a.up.sql: is empty"}},
-		{"comments only", folder{"1_a.up.sql": "-- soon\n", "2_b.up.sql": ok, "2_b.down.sql": "/* no */"}, []string{"1_a.up.sql: holds no statement to apply", "2_b.down.sql: holds no statement to roll back with: delete the file"}},
+		{"marks only", folder{"1_a.up.sql": "-- schemagate: idempotent\n--\n"}, []string{"1_a.up.sql: holds no statement to apply: write the change, or a comment that says why"}},
 		{"only a transaction", folder{"1_a.up.sql": "BEGIN; COMMIT;"}, []string{"1_a.up.sql: holds no statement"}},
 		{"duplicate", folder{"1_a.up.sql": ok, "0001_b.up.sql": ok}, []string{"1_a.up.sql: version 1 is also that of 0001_b.up.sql"}},
 		{"both spellings", folder{"1_a.up.sql": ok, "1_a.sql": ok}, []string{"version 1 is also that of"}},

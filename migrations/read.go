@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io/fs"
 	"runtime"
-	"strings"
 	"sync"
 	"sync/atomic"
 )
@@ -70,7 +69,7 @@ func readFile(fsys fs.FS, name string) (source, *Problem) {
 		return wrong(1+bytes.Count(data[:i], []byte("\n")), "holds a NUL byte", "save it as text in UTF-8")
 	}
 	f := source{path: name, text: normalise(string(data))}
-	if strings.TrimSpace(f.text) == "" {
+	if n, _ := nativeName(f.base()); f.blank() && !n.down {
 		return wrong(0, "is empty", "write the change, or delete the file")
 	}
 	return f, nil

@@ -12,6 +12,7 @@ var applyRules = []rule{
 	{"ApplyTwiceIsNotPending", applyTwice},
 	{"ResolvedAsAppliedIsNotPending", resolvedApplied},
 	{"RepeatAppliesAgain", repeat},
+	{"ChangeThatHoldsNothingIsApplied", nothingToDo},
 	{"SeveralChangesAreAllOrNothing", severalChanges},
 	{"UndoRecordsRolledBackAndHold", undo},
 	{"DownScriptComesBackFromHistory", downScript},
@@ -92,6 +93,17 @@ func repeat(w *world) {
 	w.must(s.Apply(w.ctx(), ch))
 	w.wantKinds(c, "applied 1, applied 1")
 	w.wantNumbers("counted", 1, 1)
+}
+
+// An emptied migration counts all the same, within a transaction and outside of one.
+func nothingToDo(w *world) {
+	c := w.prepared()
+	s, _ := w.lead(c)
+	loose := w.change("2")
+	loose.NoTransaction = true
+	w.must(s.Apply(w.ctx(), w.change("1")))
+	w.must(s.Apply(w.ctx(), loose))
+	w.wantKinds(c, "applied 1, applied 2")
 }
 
 func severalChanges(w *world) {

@@ -10,6 +10,7 @@ import (
 	"io"
 	"maps"
 	"net"
+	neturl "net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -45,6 +46,10 @@ type DB struct {
 
 // Open parses the URL; it does not connect.
 func Open(url string, opt Options) (*DB, error) {
+	if _, err := neturl.Parse(url); err != nil { // its words quote a part, which may be of the password
+		return nil, fmt.Errorf("%w: the database URL can't be read: its port is no number, or a special character in its user or password is not "+
+			"percent-encoded", database.ErrConfig)
+	}
 	c, err := pgconn.ParseConfig(url)
 	if err != nil {
 		// pgconn redacts the password in its parse errors; only its own words are kept all the same.

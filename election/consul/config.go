@@ -1,7 +1,6 @@
 package consul
 
 import (
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -28,12 +27,8 @@ type place struct {
 // parse reads consul://HOST:PORT/PREFIX. Its errors never repeat the URL, which may hold what should not have been in it.
 func parse(rawURL string) (place, error) {
 	u, err := url.Parse(rawURL)
-	if err != nil {
-		var ue *url.Error
-		if errors.As(err, &ue) {
-			err = ue.Err
-		}
-		return place{}, malformed("can't be read: %v", err)
+	if err != nil { // its words quote a part
+		return place{}, malformed("can't be read: its port is no number, or a special character in it is not percent-encoded")
 	}
 	p := place{tls: u.Scheme == "consuls"}
 	switch {
@@ -64,8 +59,8 @@ func parse(rawURL string) (place, error) {
 	return p, nil
 }
 
-func malformed(format string, args ...any) error {
-	return fmt.Errorf("%w: the Consul URL "+format+"; it reads consul://HOST:PORT/PREFIX", append([]any{database.ErrConfig}, args...)...)
+func malformed(what string) error {
+	return fmt.Errorf("%w: the Consul URL %s; it reads consul://HOST:PORT/PREFIX", database.ErrConfig, what)
 }
 
 // connect makes the client for a place, with what Consul's own variables say. It does not connect.

@@ -112,7 +112,7 @@ func TestBrokenSets(t *testing.T) {
 		"concurrently with other": {good.And(harness.Files{"0003_x.up.sql": "select 1;\ncreate index concurrently on tally (version);\n"}), []string{"0003_x.up.sql:2: CREATE INDEX CONCURRENTLY", "no-transaction"}},
 		"one version twice":       {good.And(harness.Files{"2_other.up.sql": "select 1;\n"}), []string{"version 2 is also that of 0002_step.up.sql", "2_other.up.sql"}},
 		"an empty file":           {good.And(harness.Files{"0003_x.up.sql": " \n"}), []string{"0003_x.up.sql: is empty"}},
-		"only comments":           {good.And(harness.Files{"0003_x.up.sql": "-- later\n"}), []string{"0003_x.up.sql: holds no statement to apply"}},
+		"only a mark":             {good.And(harness.Files{"0003_x.up.sql": "-- schemagate: idempotent\n"}), []string{"0003_x.up.sql: holds no statement to apply"}},
 		"an open quote":           {good.And(harness.Files{"0003_x.up.sql": "select 1;\nselect 'open;\n"}), []string{"0003_x.up.sql:2: "}},
 		"UTF-16":                  {good.And(harness.Files{"0003_x.up.sql": "\xff\xfes\x00e\x00"}), []string{"0003_x.up.sql:1: is UTF-16"}},
 		"an unknown directive":    {good.And(harness.Files{"0003_x.up.sql": "-- schemagate: no-transction\nselect 1;\n"}), []string{`0003_x.up.sql:1: unknown directive "no-transction"`, `did you mean "no-transaction"`}},

@@ -248,7 +248,7 @@ func TestNew(t *testing.T) {
 			t.Errorf("it wrote %s", path)
 		}
 	}
-	s.Expect(65, "up").Says("_add_e_mail_to_customers.up.sql: holds no statement to apply")
+	s.Expect(65, "up").Says("_add_e_mail_to_customers.up.sql: is as schemagate new wrote it", "_add_e_mail_to_customers.down.sql: is as schemagate new wrote it")
 	for _, path := range written {
 		if err := os.WriteFile(path, []byte("select 1;\n"), 0o644); err != nil {
 			t.Fatal(err)
