@@ -52,12 +52,13 @@ func Open(url string, opt Options) (*DB, error) {
 	}
 	c, err := pgconn.ParseConfig(url)
 	if err != nil {
-		// pgconn redacts the password in its parse errors; only its own words are kept all the same.
-		var pe *pgconn.ParseConfigError
-		if errors.As(err, &pe) && pe.Unwrap() != nil {
-			err = pe.Unwrap()
+		// pgconn quotes the URL, and does not find every password in it: only what stands behind it is kept.
+		var outer, inner *pgconn.ParseConfigError
+		for errors.As(err, &outer) && errors.As(outer.Unwrap(), &inner) {
+			err = inner
 		}
-		return nil, fmt.Errorf("%w: the database URL can't be read: %w", database.ErrConfig, err)
+		why := err.Error()
+		return nil, fmt.Errorf("%w: the database URL can't be read: %s", database.ErrConfig, strings.TrimPrefix(why[strings.LastIndex(why, "`")+1:], ": "))
 	}
 	if c.ConnectTimeout == 0 {
 		c.ConnectTimeout = 10 * time.Second
