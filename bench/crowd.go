@@ -3,12 +3,14 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"os/exec"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -74,13 +76,13 @@ func (b *bench) crowd() {
 		asleep, rows = 1.5, 100_000
 	}
 	b.title("Many replicas at once, a migration of 8 s, max_connections=100", fmt.Sprintf("The migration sleeps %g s, then computes %d hashes, and notes its times in a table that was there before; %d round(s) of each. "+
-		"Connections are the most that were seen, every 50 ms, since the last replica was started and has said that it waits (ours), or since a second after that (peers). "+
+		"Connections are the most that were seen, every 50 ms, since a second after the last replica was started and (ours) has said that it waits. "+
 		"A peer's replica that ends while it should wait has failed or has gone on without waiting.", asleep, rows, b.rounds))
 	tools := b.tools()
 	ok, connections := make([][]float64, len(tools)), make([][]float64, len(tools))
 	var axis []string
 	alone := b.crowdOf(tools[0], 1, asleep, rows)
-	var gates strings.Builder
+	var gates, floors strings.Builder
 	b.printf("| replicas | | exit 0 | failed | migration committed | it took, s | last exit after its end, s | connections |\n| --- | --- | --- | --- | --- | --- | --- | --- |\n")
 	row := func(n int, name string, c crowded) {
 		_, last := c.span(c.ended)
@@ -107,6 +109,7 @@ func (b *bench) crowd() {
 			})
 		}
 		turns(b.rounds, contestants)
+		fmt.Fprintf(&floors, "- %d: %.2f s\n", n, b.reconnects(n).Seconds())
 		for i := range tools {
 			w := worst(all[i])
 			seen := float64(w.most)
@@ -118,6 +121,7 @@ func (b *bench) crowd() {
 		b.crowdAims(n, worst(all[0]), alone)
 	}
 	b.printf("\nOur gates (`up` ends when its gate opens):\n\n| replicas | | first open after complete, s | last, s | skew, s | the migration, s | the same alone, s | its computing part to that alone |\n| --- | --- | --- | --- | --- | --- | --- | --- |\n%s", gates.String())
+	b.printf("\nWhat this machine needs for as many connections from one process, eight at once, each with one small question (`select 1`), when nothing else runs:\n\n%s", floors.String())
 	lines := func(values [][]float64) []series {
 		var out []series
 		for i, t := range tools {
@@ -169,7 +173,7 @@ func (b *bench) crowdOf(t tool, n int, asleep float64, rows int) crowded {
 			}
 		})
 	}
-	started, done := time.Now(), make(chan struct{})
+	settled, done := time.Now(), make(chan struct{})
 	go func() { wg.Wait(); close(done) }()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
@@ -182,7 +186,10 @@ func (b *bench) crowdOf(t tool, n int, asleep float64, rows int) crowded {
 			b.must(watch.QueryRow(context.Background(), "select count(*) from pg_stat_activity where datname = $1", databaseOf(url)).Scan(&seen))
 			// All but the leader say so once they have looked.
 			logs = slices.DeleteFunc(logs, func(l *harness.Stream) bool { lines, _ := l.Grep(harness.Msg("waiting")); return lines != nil })
-			if t.ours && len(logs) <= 1 || !t.ours && time.Since(started) > time.Second {
+			if len(logs) > 1 {
+				settled = time.Now()
+			}
+			if time.Since(settled) > time.Second { // what the first looks have left is over
 				c.most = max(c.most, seen)
 			}
 		}
@@ -190,6 +197,35 @@ func (b *bench) crowdOf(t tool, n int, asleep float64, rows int) crowded {
 	b.ledger(url, t, &c)
 	b.drop(url)
 	return c
+}
+
+// reconnects is the floor of a crowd's last looks: all that is in them but our question, and the end of a process for each.
+func (b *bench) reconnects(n int) time.Duration {
+	url := b.database()
+	defer b.drop(url)
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	ask := func() error {
+		conn, err := pgx.Connect(context.Background(), url)
+		if err != nil {
+			return err
+		}
+		_, err = conn.Exec(context.Background(), "select 1")
+		return errors.Join(err, conn.Close(context.Background()))
+	}
+	errs := make([]error, 8)
+	began := time.Now()
+	for i := range errs {
+		wg.Go(func() {
+			for errs[i] == nil && next.Add(1) <= int64(n) {
+				errs[i] = ask()
+			}
+		})
+	}
+	wg.Wait()
+	took := time.Since(began)
+	b.must(errors.Join(errs...))
+	return took
 }
 
 // ledger reads what the migration noted.

@@ -118,11 +118,6 @@ func run() error {
 		os.Exit(130)
 	}()
 	b.prepare()
-	if *out != "" {
-		if err := b.recall(*out); err != nil {
-			return err
-		}
-	}
 	var failed error
 	for _, s := range chosen {
 		fmt.Fprintf(os.Stderr, "bench: %s %s\n", time.Now().Format(time.TimeOnly), s.name)
@@ -133,7 +128,7 @@ func run() error {
 		}
 	}
 	if *out == "" {
-		fmt.Print(b.text())
+		fmt.Print(b.text(b.parts))
 	}
 	return failed
 }

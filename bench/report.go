@@ -32,16 +32,17 @@ type part struct {
 // record has the parts of all scenarios that were ever run into a folder.
 const record = "results.json"
 
-// recall reads what earlier runs wrote there.
-func (r *report) recall(folder string) error {
+// recall is what this run measured, and of the other scenarios what others have written there by now.
+func (r *report) recall(folder string) (map[string]*part, error) {
+	all := map[string]*part{}
 	b, err := os.ReadFile(filepath.Join(folder, record))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
 	if err == nil {
-		err = json.Unmarshal(b, &r.parts)
+		err = json.Unmarshal(b, &all)
+	} else if errors.Is(err, fs.ErrNotExist) {
+		err = nil
 	}
-	return err
+	maps.Copy(all, r.parts)
+	return all, err
 }
 
 // begin makes room for a scenario.
@@ -88,10 +89,10 @@ func (r *report) plot(name string, p plot) {
 }
 
 // text has the scenarios in the order of their list, however they were run.
-func (r *report) text() string {
+func (r *report) text(parts map[string]*part) string {
 	var aims, bodies string
 	for _, s := range scenarioNames {
-		if p := r.parts[s]; p != nil {
+		if p := parts[s]; p != nil {
 			aims += strings.Join(p.Aims, "")
 			bodies += p.Body
 		}
@@ -115,14 +116,18 @@ func (r *report) write(folder string) error {
 			return err
 		}
 	}
-	kept, err := json.MarshalIndent(r.parts, "", "\t")
+	parts, err := r.recall(folder)
+	if err != nil {
+		return err
+	}
+	kept, err := json.MarshalIndent(parts, "", "\t")
 	if err != nil {
 		return err
 	}
 	if err := os.WriteFile(filepath.Join(folder, record), append(kept, '\n'), 0o644); err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(folder, "RESULTS.md"), []byte(r.text()), 0o644)
+	return os.WriteFile(filepath.Join(folder, "RESULTS.md"), []byte(r.text(parts)), 0o644)
 }
 
 // describe says when, where, and of what.
