@@ -29,14 +29,15 @@ type comment struct {
 	statement int
 }
 
+const directivePrefix = "schemagate:"
+
 // directive returns what follows "schemagate:" in a comment.
 func (c comment) directive() (string, bool) {
-	const prefix = "schemagate:"
 	text := strings.TrimLeft(c.text, " \t*!")
-	if len(text) < len(prefix) || !strings.EqualFold(text[:len(prefix)], prefix) {
+	if len(text) < len(directivePrefix) || !strings.EqualFold(text[:len(directivePrefix)], directivePrefix) {
 		return "", false
 	}
-	return text[len(prefix):], true
+	return text[len(directivePrefix):], true
 }
 
 // parseDirectives reads the directives among the comments at the head of a script.

@@ -18,9 +18,18 @@ func BenchmarkLoad(b *testing.B) {
 		}
 	}
 	files := os.DirFS(dir)
-	for b.Loop() {
-		if _, err := Load(files, Options{Dialect: Postgres}); err != nil {
-			b.Fatal(err)
+	b.Run("Load", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := Load(files, Options{Dialect: Postgres}); err != nil {
+				b.Fatal(err)
+			}
 		}
-	}
+	})
+	b.Run("Skim", func(b *testing.B) {
+		for b.Loop() {
+			if _, ok := Skim(files, Options{Dialect: Postgres}); !ok {
+				b.Fatal("it is to be read")
+			}
+		}
+	})
 }

@@ -97,15 +97,23 @@ func readingOf(cfg *config.Config) (migrations.Options, error) {
 	return migrations.Options{Dialect: dialectOf(cfg), Phase: migrations.Phase(cfg.Phase), Placeholders: values}, err
 }
 
-// sealedSet is a packed set as its seal has it: with its digest, and without its migrations. It is nil where the set is to be
-// read, and where something is wrong, which reading it tells.
-func sealedSet(cfg *config.Config) (set *migrations.Set, note string) {
-	if cfg.Command != "" || !source.IsPacked(cfg.Migrations) {
+// briefSet is a set with its digest, and without its migrations: as a packed one's seal has it, or a folder's names and bytes. It is
+// nil where the set is to be read, and where something is wrong, which reading it tells.
+func (c *cli) briefSet(ctx context.Context, cfg *config.Config, log *zap.Logger) (set *migrations.Set, note string) {
+	if cfg.Command != "" || source.IsGit(cfg.Migrations) {
 		return nil, ""
 	}
 	options, err := readingOf(cfg)
 	if err != nil {
 		return nil, ""
+	}
+	if !source.IsPacked(cfg.Migrations) {
+		files, _, err := c.openSource(ctx, cfg, log)
+		if err != nil {
+			return nil, ""
+		}
+		set, _ := migrations.Skim(files, options)
+		return set, ""
 	}
 	seal, ok, err := unseal(cfg.Migrations, options)
 	if err != nil || !ok || seal.Deferred {
@@ -138,7 +146,7 @@ func supported(set *migrations.Set) error {
 	return errors.Join(found...)
 }
 
-// build joins database, elector and set into a runner. A brief one may have no more than the digest of a packed set, until it
+// build joins database, elector and set into a runner. A brief one may have no more than the digest of a set, until it
 // finds that there is something to do.
 func (c *cli) build(ctx context.Context, cfg *config.Config, brief bool, log *zap.Logger) (*runner.Runner, error) {
 	// The set is parsed in the dialect of the database, so that its URL comes first.
@@ -153,7 +161,7 @@ func (c *cli) build(ctx context.Context, cfg *config.Config, brief bool, log *za
 	var note string
 	var whole func() (*migrations.Set, error)
 	if brief {
-		set, note = sealedSet(cfg)
+		set, note = c.briefSet(ctx, cfg, log)
 	}
 	var err error
 	if set != nil {

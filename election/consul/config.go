@@ -50,6 +50,9 @@ func parse(rawURL string) (place, error) {
 		port = map[bool]string{false: "8500", true: "8501"}[p.tls]
 	}
 	p.address = net.JoinHostPort(u.Hostname(), port)
+	if _, _, err := net.SplitHostPort(p.address); err != nil || strings.ContainsAny(u.Hostname(), "[]") {
+		return place{}, malformed("holds a host with a bracket in it")
+	}
 	if p.prefix = strings.Trim(u.Path, "/"); p.prefix == "" {
 		p.prefix = defaultPrefix
 	}

@@ -1,0 +1,72 @@
+package migrations
+
+import (
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+)
+
+// Skim returns a set's format and digest without its migrations. Names and the bytes of the ways up are enough for that where each
+// file says in its name which way it goes; whoever finds this digest complete in a history knows that the very same ways up were
+// parsed before. It is for a start that may have nothing to do: ways back are not read.
+//
+// ok is false where the files are to be read, because their names do not tell enough, or a directive may ask for more than
+// applying them in order, or something is wrong, which [Load] tells.
+func Skim(fsys fs.FS, o Options) (set *Set, ok bool) {
+	l := loader{Options: o, fsys: fsys}
+	names, _ := l.list()
+	var ups, downs []string // names; versions
+	for _, name := range names {
+		n, ok := nativeName(name)
+		switch {
+		case !ok || n.both || path.Ext(name) != ".sql" || o.Dialect == MongoDB:
+			return nil, false
+		case n.down:
+			downs = append(downs, n.version)
+		default:
+			ups = append(ups, name)
+		}
+	}
+	files := l.readFiles(ups)
+	if len(l.problems) > 0 || len(l.beside) > 0 || len(files) == 0 {
+		return nil, false
+	}
+	ms := make([]Migration, len(files))
+	for i, f := range files {
+		if directed(f.text) {
+			return nil, false
+		}
+		n, _ := nativeName(f.base())
+		ms[i] = Migration{Version: n.version, Checksum: checksum(f.text)}
+	}
+	slices.SortFunc(ms, func(a, b Migration) int { return CompareVersions(a.Version, b.Version) })
+	slices.SortFunc(downs, CompareVersions)
+	twice := func(a, b string) bool { return CompareVersions(a, b) == 0 }
+	for i := range ms[1:] {
+		if twice(ms[i].Version, ms[i+1].Version) {
+			return nil, false
+		}
+	}
+	for i, version := range downs {
+		_, found := slices.BinarySearchFunc(ms, version, func(m Migration, v string) int { return CompareVersions(m.Version, v) })
+		if !found || i > 0 && twice(downs[i-1], version) {
+			return nil, false
+		}
+	}
+	return &Set{Format: native, Digest: digest(ms)}, true
+}
+
+// directed says that a text may hold a directive.
+func directed(text string) bool {
+	for {
+		at := strings.IndexByte(text, ':')
+		if at < 0 {
+			return false
+		}
+		if word := len(directivePrefix) - 1; at >= word && strings.EqualFold(text[at-word:at+1], directivePrefix) {
+			return true
+		}
+		text = text[at+1:]
+	}
+}
