@@ -42,17 +42,20 @@ func Skim(fsys fs.FS, o Options) (set *Set, ok bool) {
 	}
 	slices.SortFunc(ms, func(a, b Migration) int { return CompareVersions(a.Version, b.Version) })
 	slices.SortFunc(downs, CompareVersions)
-	twice := func(a, b string) bool { return CompareVersions(a, b) == 0 }
 	for i := range ms[1:] {
-		if twice(ms[i].Version, ms[i+1].Version) {
+		if CompareVersions(ms[i].Version, ms[i+1].Version) == 0 {
 			return nil, false
 		}
 	}
-	for i, version := range downs {
-		_, found := slices.BinarySearchFunc(ms, version, func(m Migration, v string) int { return CompareVersions(m.Version, v) })
-		if !found || i > 0 && twice(downs[i-1], version) {
+	i := 0
+	for _, version := range downs { // each has a way up, and no other has the same
+		for i < len(ms) && CompareVersions(ms[i].Version, version) < 0 {
+			i++
+		}
+		if i == len(ms) || CompareVersions(ms[i].Version, version) > 0 {
 			return nil, false
 		}
+		i++
 	}
 	return &Set{Format: native, Digest: digest(ms)}, true
 }
