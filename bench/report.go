@@ -9,8 +9,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -58,11 +58,33 @@ func (r *report) printf(format string, args ...any) { r.Body += fmt.Sprintf(form
 
 // title begins a scenario's text.
 func (r *report) title(title, note string) {
-	r.printf("\n## %s\n\n%s\nBegun %s, load average %s.\n\n", title, note, time.Now().UTC().Format("2006-01-02 15:04"), load())
-	var busy float64
-	if _, err := fmt.Sscan(load(), &busy); err == nil && busy > 2*float64(runtime.NumCPU()) {
+	share := busy()
+	r.printf("\n## %s\n\n%s\nBegun %s; the processors were busy for %.0f %% of the second before.\n\n", title, note, time.Now().UTC().Format("2006-01-02 15:04"), share*100)
+	if share > .25 {
 		r.printf("**The machine was busy with other work: what is compared suffered alike, but the times say little, and aims may be missed or met by chance.**\n\n")
 	}
+}
+
+// busy is the share of the processors' time that is in use, over a second: the load average still tells of the scenario before.
+func busy() float64 {
+	ticks := func() (idle, all float64) {
+		first, _, _ := strings.Cut(fileText("/proc/stat"), "\n")
+		for i, field := range strings.Fields(first) {
+			n, err := strconv.ParseFloat(field, 64)
+			if err != nil || i > 8 { // the name; a guest's time is part of another's
+				continue
+			}
+			all += n
+			if i == 4 || i == 5 { // idle; waiting for the disk
+				idle += n
+			}
+		}
+		return idle, all
+	}
+	idle, all := ticks()
+	<-time.After(time.Second)
+	idleNow, allNow := ticks()
+	return 1 - (idleNow-idle)/max(1, allNow-all)
 }
 
 // load is the machine's load averages.
