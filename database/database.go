@@ -165,6 +165,8 @@ type Lease struct {
 	Alive bool `json:"alive"`
 	// Dead: the holder's presence is gone and it has missed two renewals.
 	Dead bool `json:"dead"`
+	// Gone: the holder's presence is gone. It is Dead once it has missed two renewals, since it may have come back by then.
+	Gone bool `json:"gone"`
 	// Exclusive: the work is protected by the lease alone, so it is never taken early.
 	Exclusive bool `json:"exclusive"`
 	// AgeMS is how long ago it was renewed.

@@ -21,6 +21,8 @@ type Rival struct {
 	Holder, Address, Token string
 	// Dead: the database has proof, not a suspicion.
 	Dead bool
+	// Gone: its presence in the database is gone; after two renewals that it misses that is proof.
+	Gone bool
 	// Exclusive: its work is protected by the lease alone.
 	Exclusive bool
 	// Age is how long it had been silent, by the database's clock, when the database was asked.
@@ -32,7 +34,7 @@ func RivalOf(l database.Lease) Rival {
 	if l.Holder == "" {
 		return Rival{}
 	}
-	return Rival{Holder: l.Holder, Address: l.Address, Token: l.Token, Dead: l.Dead, Exclusive: l.Exclusive,
+	return Rival{Holder: l.Holder, Address: l.Address, Token: l.Token, Dead: l.Dead, Gone: l.Gone, Exclusive: l.Exclusive,
 		Age: time.Duration(l.AgeMS) * time.Millisecond}
 }
 

@@ -134,8 +134,8 @@ func leaseOfTheDead(w *world) {
 	w.acquire(a, claim())
 	w.Bury(w.t, service)
 	w.Elapse(w.t, service, w.Interval)
-	if v := w.look(b, database.Query{Since: -1}); !v.Lease.Alive || v.Lease.Dead {
-		w.t.Errorf("lease %+v of a holder that missed one renewal, want alive", v.Lease)
+	if v := w.look(b, database.Query{Since: -1}); !v.Lease.Alive || v.Lease.Dead || !v.Lease.Gone {
+		w.t.Errorf("lease %+v of a holder that is gone and missed one renewal, want alive", v.Lease)
 	}
 	w.refused(b)
 	w.Elapse(w.t, service, 2*w.Interval)
@@ -153,7 +153,7 @@ func leaseAlone(w *world) {
 	w.acquire(a, cl)
 	w.Bury(w.t, service)
 	w.Elapse(w.t, service, 3*w.Interval)
-	if v := w.look(b, database.Query{Since: -1}); !v.Lease.Alive || v.Lease.Dead || !v.Lease.Exclusive {
+	if v := w.look(b, database.Query{Since: -1}); !v.Lease.Alive || v.Lease.Dead || v.Lease.Gone || !v.Lease.Exclusive {
 		w.t.Errorf("lease %+v, want alive until it runs out", v.Lease)
 	}
 	w.refused(b)
@@ -166,7 +166,7 @@ func leasePresence(w *world) {
 	w.Bury(w.t, service)
 	w.must(w.again(func() error { return h.Renew(w.ctx()) })) // on a new connection
 	w.Elapse(w.t, service, 3*w.Interval)
-	if v := w.look(b, database.Query{Since: -1}); !v.Lease.Alive || v.Lease.Dead {
+	if v := w.look(b, database.Query{Since: -1}); !v.Lease.Alive || v.Lease.Dead || v.Lease.Gone {
 		w.t.Errorf("lease %+v, want alive: its holder is connected again", v.Lease)
 	}
 	w.refused(b)

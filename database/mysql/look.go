@@ -19,7 +19,10 @@ const absent = `(l.conn <> 0 and l.server = concat(@@hostname, ':', @@port) and 
 
 const age = `timestampdiff(microsecond, l.renewed_at, utc_timestamp(6))`
 
-const dead = `(char_length(l.holder) > 0 and l.exclusive = 0 and ` + age + ` > l.renewal_us * 2 and ` + absent + `)`
+const (
+	gone = `(char_length(l.holder) > 0 and l.exclusive = 0 and ` + absent + `)`
+	dead = `(` + age + ` > l.renewal_us * 2 and ` + gone + `)`
+)
 
 const moment = `date_format(at, '%Y-%m-%dT%H:%i:%s.%fZ')`
 
@@ -33,14 +36,14 @@ const lookSQL = `
   (select version from $history where service = $service and kind = 'floor' order by id desc limit 1),
   (select json_object('id', id, 'digest', digest, 'under', if(kind = 'cutover began', 1, 0), 'note', note) from $history
     where service = $service and kind in ('cutover began', 'cutover ended') order by id desc limit 1),
-  exists (select 1 from $replicas where service = $service and id = $init)
+  exists (select 1 from $replicas where service = $service and id = $init), ` + gone + `
 from $fence f join $lease l on l.service = f.service where f.service = $service)
 union all
-(select 'undone', version, '', '', '', '', '', '', '', '', '', '', '', '', '', '', '' from $history
+(select 'undone', version, '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '' from $history
   where service = $service and kind = 'rolled back'
   and id > (select max(id) from $history where service = $service and kind = 'complete' and digest = $digest))
 union all
-(select 'failed', id, version, name, checksum, digest, term, ` + "`release`" + `, replica, ` + moment + `, code, error, '', '', '', '', '' from $history
+(select 'failed', id, version, name, checksum, digest, term, ` + "`release`" + `, replica, ` + moment + `, code, error, '', '', '', '', '', '' from $history
   where service = $service and kind = 'failed' and $since >= 0 and id > $since order by id desc limit 20)`
 
 func (d *DB) fill(sql string, more ...string) string {
@@ -94,9 +97,9 @@ func view(rows [][]string) (v database.View, err error) {
 		case "state":
 			v.Ready = true
 			v.Fence = database.Term{Number: n.of(r[1]), Holder: r[2]}
-			gone := r[10] == "1"
+			dead := r[10] == "1"
 			v.Lease = database.Lease{Holder: r[3], Replica: r[4], Release: r[5], Address: r[6], Token: r[7], Exclusive: r[8] == "1",
-				AgeMS: n.of(r[9]), Dead: gone, Alive: r[11] == "1" && !gone}
+				AgeMS: n.of(r[9]), Dead: dead, Alive: r[11] == "1" && !dead, Gone: r[17] == "1"}
 			v.Complete, v.Last, v.Floor, v.Init = n.of(r[12]), n.of(r[13]), r[14], r[16] == "1"
 			v.Cutover = n.cutover(r[15])
 		case "undone":

@@ -63,6 +63,11 @@ func (h *holding) write(ctx context.Context) error {
 	if err == nil && len(rows) == 0 {
 		err = database.ErrHeld
 	}
+	if err == nil && !c.Exclusive && !d.pooled {
+		// Renewals need not outlive a crash of the server: the fence does. So they neither wait for its disk nor keep it from the
+		// migration; a lease that alone protects its work must not look older than it is.
+		_, err = script(ctx, conn, "set synchronous_commit = off")
+	}
 	return err
 }
 

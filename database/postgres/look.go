@@ -30,6 +30,7 @@ select json_build_object(
   'fence', json_build_object('Number', f.term, 'Holder', f.holder),
   'lease', (select json_build_object('holder', holder, 'replica', replica, 'release', release, 'address', address,
       'token', token, 'exclusive', exclusive, 'age_ms', (extract(epoch from age) * 1000)::bigint,
+      'gone', holder <> '' and absent and not exclusive,
       'dead', holder <> '' and absent and age > renewal * 2 and not exclusive,
       'alive', holder <> '' and age < ttl and not (absent and age > renewal * 2 and not exclusive))
     from l),

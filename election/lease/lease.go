@@ -40,11 +40,18 @@ func (e *Elector) Await(ctx context.Context, r election.Rival, d time.Duration) 
 	return e.Waiter.Sleep(ctx, r.Address, d, Left(r, e.Timing))
 }
 
-// Left is how long a rival's lease lasts if it is not renewed any more: a successor has something to look at then. 0: nobody
-// holds it, or it has run out and is not to be had all the same.
+// soon is how long a rival is waited for of which the next look may prove that it is dead.
+const soon = 10 * time.Millisecond
+
+// Left is how long a rival's lease lasts if it is not renewed any more: a successor has something to look at then. It is to be
+// had early where the rival's presence is gone, once two renewals are missed. 0: nobody holds it, or it has run out and is not
+// to be had all the same.
 func Left(r election.Rival, t election.Timing) time.Duration {
-	if r.Holder == "" {
+	switch {
+	case r.Holder == "":
 		return 0
+	case r.Gone && !r.Dead:
+		return max(soon, 2*t.Interval-r.Age+soon)
 	}
 	return max(0, t.TTL-r.Age)
 }

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"go.mongodb.org/mongo-driver/bson"
+
 	"github.com/schemagate/schemagate/test/harness"
 	"github.com/schemagate/schemagate/test/servers"
 )
@@ -132,6 +134,48 @@ func TestOwnersPublishedExamplesOnMariaDBAndSQLite(t *testing.T) {
 			}
 			sameText(t, "schema and rows", sqliteDump(t, file+".ours"), want)
 		})
+	}
+}
+
+// TestOwnersPublishedExamplesOnMongoDB: all of golang-migrate's are read, and what FerretDB can do of them is done: it has no users
+// of its own (001) and no $out (004).
+func TestOwnersPublishedExamplesOnMongoDB(t *testing.T) {
+	t.Parallel()
+	set := published(t, "golang-migrate", "database/mongodb/examples/migrations")
+	s, db := mongoStage(t, set)
+	s.Expect(0, "validate")
+	some := harness.Files{}
+	for name, text := range set {
+		if strings.HasPrefix(name, "002") || strings.HasPrefix(name, "003") {
+			some[name] = text
+		}
+	}
+	s = s.folder(some)
+	if _, err := db.Collection("users").InsertOne(t.Context(), bson.D{{Key: "username", Value: "x"}}); err != nil {
+		t.Fatal(err)
+	}
+	s.Up()
+	var user struct{ Status string }
+	if err := db.Collection("users").FindOne(t.Context(), bson.D{}).Decode(&user); err != nil || user.Status != "active" {
+		t.Errorf("the user is %+v, %v", user, err)
+	}
+	indexes := func() string {
+		list, err := db.Collection("mycollection").Indexes().ListSpecifications(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var names []string
+		for _, i := range list {
+			names = append(names, i.Name)
+		}
+		return strings.Join(names, " ")
+	}
+	if got := indexes(); !strings.Contains(got, "username_sort_by_asc_created") || !strings.Contains(got, "unique_email") {
+		t.Errorf("indexes %q", got)
+	}
+	s.Expect(0, "down", "2")
+	if got := indexes(); strings.Contains(got, "username") || strings.Contains(got, "email") {
+		t.Errorf("after down: indexes %q", got)
 	}
 }
 
