@@ -199,8 +199,9 @@ func (d *simDB) Look(ctx context.Context, q database.Query) (database.View, erro
 	l := w.lease
 	if l.claim.Holder != "" {
 		age := time.Since(l.renewed)
-		dead := l.node.isDead() && age > 2*l.interval
-		v.Lease = database.Lease{Holder: l.claim.Holder, Replica: l.claim.Replica, Alive: age < l.ttl && !dead, Dead: dead, AgeMS: age.Milliseconds()}
+		gone := l.node.isDead()
+		dead := gone && age > 2*l.interval
+		v.Lease = database.Lease{Holder: l.claim.Holder, Replica: l.claim.Replica, Alive: age < l.ttl && !dead, Gone: gone, Dead: dead, AgeMS: age.Milliseconds()}
 	}
 	return v, nil
 }
