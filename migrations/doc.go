@@ -27,14 +27,18 @@
 // tern or UP/DOWN comments may be left out.
 //
 //   - native: 0001_name.up.sql, .down.sql and sqlx's 0001_name.sql; .up.json and .down.json for MongoDB. A direction is a file.
-//   - goose, dbmate, tern, UP/DOWN comments: a file holds both directions; a way back without a statement is none. Blank lines
-//     at the end of the way up don't count, so a way back added later leaves the checksum alone.
+//     [Skim] finds the digest of such a set without parsing it.
+//   - goose, dbmate, tern, UP/DOWN comments: a file holds both directions. Blank lines at the end of the way up don't count, so a
+//     way back added later leaves the checksum alone.
 //   - Flyway: V, U and R files, in folders below as well. Underscores in a version become dots. A repeatable migration's version
 //     is R__name, which sorts behind all numbers. Scripts are taken with their placeholders expanded; the checksum of a versioned
 //     one is over the file as written, that of a repeatable one over what it expands to, as Flyway has it.
 //   - Liquibase formatted SQL: a migration per changeset, whose version is path::id::author. The order is that of the files'
 //     names and of the changesets in them; changesets for other databases (dbms) are left out.
 //   - migrate-mongo: a script is one text for both directions. That it has a way back is told from the word down in its code.
+//
+// A way back without a statement is none. A way up without one does nothing, if a comment says why; in which nobody wrote a word
+// is an error, and so is what [Native] wrote and nobody filled in.
 //
 // # Directives
 //
@@ -60,5 +64,5 @@
 //   - MySQL compound statements without DELIMITER are recognised by their shape. One that uses BEGIN, END, IF or LOOP as names
 //     may be refused as never closed (never cut in the middle without a word); DELIMITER around it always helps.
 //
-// The package reads no clock, no environment and no network, and starts no goroutine.
+// The package reads no clock, no environment and no network, and starts no goroutine that outlives a call.
 package migrations
