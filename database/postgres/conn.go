@@ -46,9 +46,9 @@ type DB struct {
 
 // Open parses the URL; it does not connect.
 func Open(url string, opt Options) (*DB, error) {
+	const unread = "its port is no number, or a special character in its user or password is not percent-encoded"
 	if _, err := neturl.Parse(url); err != nil { // its words quote a part, which may be of the password
-		return nil, fmt.Errorf("%w: the database URL can't be read: its port is no number, or a special character in its user or password is not "+
-			"percent-encoded", database.ErrConfig)
+		return nil, fmt.Errorf("%w: the database URL can't be read: %s", database.ErrConfig, unread)
 	}
 	c, err := pgconn.ParseConfig(url)
 	if err != nil {
@@ -58,7 +58,11 @@ func Open(url string, opt Options) (*DB, error) {
 			err = inner
 		}
 		why := err.Error()
-		return nil, fmt.Errorf("%w: the database URL can't be read: %s", database.ErrConfig, strings.TrimPrefix(why[strings.LastIndex(why, "`")+1:], ": "))
+		why = strings.TrimPrefix(why[strings.LastIndex(why, "`")+1:], ": ")
+		if strings.HasPrefix(why, "failed to parse as URL") { // which quotes, too
+			why = unread
+		}
+		return nil, fmt.Errorf("%w: the database URL can't be read: %s", database.ErrConfig, why)
 	}
 	if c.ConnectTimeout == 0 {
 		c.ConnectTimeout = 10 * time.Second

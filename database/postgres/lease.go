@@ -63,13 +63,13 @@ func (h *holding) write(ctx context.Context) error {
 	if err == nil && len(rows) == 0 {
 		err = database.ErrHeld
 	}
-	if err == nil && !c.Exclusive && !d.pooled {
-		// Renewals need not outlive a crash of the server: the fence does. So they neither wait for its disk nor keep it from the
-		// migration; a lease that alone protects its work must not look older than it is.
-		_, err = script(ctx, conn, "set synchronous_commit = off")
-	}
 	return err
 }
+
+// lazily keeps a renewal from waiting for the disk, and from keeping the disk from the migration. It need not outlive a crash of the
+// server, since the fence does; but a lease that alone protects its work must not look older than it is. The setting ends with its
+// transaction, and so is left on no other session behind a pooler.
+const lazily = " and pg_catalog.set_config('synchronous_commit', 'off', true) = 'off'"
 
 // Renew extends the lease; it reconnects where the presence broke, and keeps the lease only while nobody else took it.
 func (h *holding) Renew(ctx context.Context) error {
@@ -78,8 +78,11 @@ func (h *holding) Renew(ctx context.Context) error {
 	if h.conn == nil || h.conn.IsClosed() {
 		return h.write(ctx)
 	}
-	rows, err := column(ctx, h.conn, "update "+h.table+
-		" set renewed_at = clock_timestamp() where service = $1 and holder = $2 returning holder", h.db.opt.Service, h.claim.Holder)
+	where := " where service = $1 and holder = $2"
+	if !h.claim.Exclusive {
+		where += lazily
+	}
+	rows, err := column(ctx, h.conn, "update "+h.table+" set renewed_at = clock_timestamp()"+where+" returning holder", h.db.opt.Service, h.claim.Holder)
 	if err == nil && len(rows) == 0 {
 		return database.ErrHeld
 	}

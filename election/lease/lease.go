@@ -41,7 +41,7 @@ func (e *Elector) Await(ctx context.Context, r election.Rival, d time.Duration) 
 }
 
 // soon is how long a rival is waited for of which the next look may prove that it is dead.
-const soon = 10 * time.Millisecond
+const soon = 20 * time.Millisecond
 
 // Left is how long a rival's lease lasts if it is not renewed any more: a successor has something to look at then. It is to be
 // had early where the rival's presence is gone, once two renewals are missed. 0: nobody holds it, or it has run out and is not
