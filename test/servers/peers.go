@@ -2,6 +2,7 @@ package servers
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -48,8 +49,8 @@ func source(name string) (string, error) {
 	cmd.Dir = os.TempDir() // outside of any module
 	out, err := cmd.Output()
 	var module struct{ Dir, Error string }
-	if jerr := json.Unmarshal(out, &module); jerr != nil || module.Error != "" || module.Dir == "" {
-		return "", fmt.Errorf("%s: %v %s", cmd, err, module.Error)
+	if err = errors.Join(err, json.Unmarshal(out, &module)); err != nil {
+		return "", fmt.Errorf("%s: %w %s", cmd, err, module.Error)
 	}
 	return module.Dir, nil
 }
