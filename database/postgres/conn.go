@@ -10,7 +10,6 @@ import (
 	"io"
 	"maps"
 	"net"
-	neturl "net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -46,23 +45,9 @@ type DB struct {
 
 // Open parses the URL; it does not connect.
 func Open(url string, opt Options) (*DB, error) {
-	const unread = "its port is no number, or a special character in its user or password is not percent-encoded"
-	if _, err := neturl.Parse(url); err != nil { // its words quote a part, which may be of the password
-		return nil, fmt.Errorf("%w: the database URL can't be read: %s", database.ErrConfig, unread)
-	}
 	c, err := pgconn.ParseConfig(url)
 	if err != nil {
-		// pgconn quotes the URL, and does not find every password in it: only what stands behind it is kept.
-		var outer, inner *pgconn.ParseConfigError
-		for errors.As(err, &outer) && errors.As(outer.Unwrap(), &inner) {
-			err = inner
-		}
-		why := err.Error()
-		why = strings.TrimPrefix(why[strings.LastIndex(why, "`")+1:], ": ")
-		if strings.HasPrefix(why, "failed to parse as URL") { // which quotes, too
-			why = unread
-		}
-		return nil, fmt.Errorf("%w: the database URL can't be read: %s", database.ErrConfig, why)
+		return nil, fmt.Errorf("%w: the database URL can't be read: %s", database.ErrConfig, whyUnread(url))
 	}
 	if c.ConnectTimeout == 0 {
 		c.ConnectTimeout = 10 * time.Second
@@ -73,6 +58,27 @@ func Open(url string, opt Options) (*DB, error) {
 	}
 	sum := sha256.Sum256([]byte(opt.Service + "\x00" + opt.Schema))
 	return &DB{config: c, opt: opt, schema: opt.Schema, tag: "schemagate/" + hex.EncodeToString(sum[:4])}, nil
+}
+
+// whyUnread says what is wrong with a URL. The driver's words quote it, and do not find every password in it, so that it is asked
+// again without user and password.
+func whyUnread(url string) string {
+	if at := strings.LastIndexByte(url, '@'); at >= 0 {
+		url = "postgres://" + url[at+1:]
+	}
+	_, err := pgconn.ParseConfig(url)
+	var outer, inner *pgconn.ParseConfigError
+	for errors.As(err, &outer) && errors.As(outer.Unwrap(), &inner) {
+		err = inner
+	}
+	if err != nil {
+		why := err.Error()
+		why = strings.TrimPrefix(why[strings.LastIndex(why, "`")+1:], ": ")
+		if !strings.HasPrefix(why, "failed to parse as URL") {
+			return why
+		}
+	}
+	return "its port is no number, or a special character in its user or password is not percent-encoded"
 }
 
 // Traits says what PostgreSQL can promise.
