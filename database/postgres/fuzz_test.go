@@ -33,7 +33,7 @@ func FuzzURL(f *testing.F) {
 				}
 				continue
 			}
-			if userinfo == user+":"+password || strings.ContainsAny(host, "/@?#") || strings.Contains(query, "=") {
+			if userinfo == user+":"+password || strings.ContainsAny(host, "/@?#") || strings.Count(host, "[") != strings.Count(host, "]") || strings.Contains(query, "=") {
 				continue // it means what it happens to mean
 			}
 			if user != "" && d.config.User != user || d.config.Password != password || db != "" && !strings.HasPrefix(db, "/") && d.config.Database != db {
