@@ -89,7 +89,7 @@ func undo(l *ledger, how Rollback, p Policy) (*Plan, error) {
 		e := *rec.applied
 		e.Version = rec.version
 		if e.Down == nil {
-			return out, misfit("%s_%s has no way back: its release shipped no down script, so nothing was rolled back", e.Version, e.Name)
+			return out, misfit("%s_%s has no way back: its release shipped no down script, or one without a statement, so nothing was rolled back", e.Version, e.Name)
 		}
 		c, err := wayBack(e, how.Dialect, p)
 		if err != nil {
