@@ -101,7 +101,7 @@ func parseJSON(file, text string) (Script, []*Problem) {
 // addDownFile takes a way back from a file of its own.
 func (l *loader) addDownFile(version string, script Script, d directives) {
 	l.checkDown(script.File, d)
-	if script.Text == newDown {
+	if len(script.Statements) == 0 && strings.Contains(script.Text, newDown) {
 		l.problem(script.File, 0, "is as schemagate new wrote it", "write the way back, or delete the file if there is none")
 	}
 	l.downs = append(l.downs, down{script, version})

@@ -226,7 +226,7 @@ func (l *loader) addUp(u up, d directives) {
 // checkEmpty lets a migration do nothing that says why in a comment, as emptied ones do in sets that have moved on.
 func (l *loader) checkEmpty(u up, d directives) {
 	switch {
-	case u.Up.Text == newUp:
+	case strings.Contains(u.Up.Text, newUp): // a directive was added, or not even that
 		l.problem(u.path, u.line, "is as schemagate new wrote it", "write the change, or delete the file")
 	case !d.said:
 		l.problem(u.path, u.line, "holds no statement to apply", "write the change, or a comment that says why nothing is to be done, or delete the file")

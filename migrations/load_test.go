@@ -319,6 +319,14 @@ func TestNative(t *testing.T) {
 	if set := load(t, files, Options{Dialect: Postgres}); set.Migrations[0].Up.NoTransaction {
 		t.Errorf("the template's text is taken for a directive")
 	}
+	for name := range files {
+		if strings.Contains(name, ".up.") {
+			files[name] = "-- schemagate: phase=cutover\n" + newUp
+		}
+	}
+	if _, err := Load(folder(files).fs(), Options{Dialect: Postgres}); len(Problems(err)) != 1 {
+		t.Errorf("a directive alone was added: %v", err)
+	}
 	if files := Native("é!", at); files["20260102030405_migration.up.sql"] == "" {
 		t.Errorf("got %v", files)
 	}

@@ -11,8 +11,8 @@ import (
 // file says in its name which way it goes; whoever finds this digest complete in a history knows that the very same ways up were
 // parsed before. It is for a start that may have nothing to do: ways back are not read.
 //
-// ok is false where the files are to be read, because their names do not tell enough, or a directive may ask for more than
-// applying them in order, or something is wrong, which [Load] tells.
+// ok is false where the files are to be read, because their names do not tell enough, or a migration may not gate its own release,
+// or something is wrong, which [Load] tells.
 func Skim(fsys fs.FS, o Options) (set *Set, ok bool) {
 	l := loader{Options: o, fsys: fsys}
 	names, _ := l.list()
@@ -34,7 +34,7 @@ func Skim(fsys fs.FS, o Options) (set *Set, ok bool) {
 	}
 	ms := make([]Migration, len(files))
 	for i, f := range files {
-		if directed(f.text) {
+		if mayDefer(f.text) {
 			return nil, false
 		}
 		n, _ := nativeName(f.base())
@@ -60,16 +60,17 @@ func Skim(fsys fs.FS, o Options) (set *Set, ok bool) {
 	return &Set{Format: native, Digest: digest(ms)}, true
 }
 
-// directed says that a text may hold a directive.
-func directed(text string) bool {
-	for {
-		at := strings.IndexByte(text, ':')
-		if at < 0 {
-			return false
-		}
+// mayDefer says that a text may hold a directive for a contract or a backfill. What the others say matters only where the migration
+// is applied.
+func mayDefer(text string) bool {
+	if !strings.Contains(text, string(Contract)) && !strings.Contains(text, "backfill") {
+		return false
+	}
+	for at := strings.IndexByte(text, ':'); at >= 0; at = strings.IndexByte(text, ':') {
 		if word := len(directivePrefix) - 1; at >= word && strings.EqualFold(text[at-word:at+1], directivePrefix) {
 			return true
 		}
 		text = text[at+1:]
 	}
+	return false
 }
